@@ -1,0 +1,53 @@
+"""What a dream minimises: disagreement with the targets, and roughness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The targets of a dream in a scorer's space.
+
+    Attributes:
+        vectors: ``(t, dim)``, unit length.
+        weights: ``(t,)``, more than 0, those of wanted targets adding up to 1.
+        avoid: ``(t,)`` bool, targets that the picture should not show.
+    """
+
+    vectors: Tensor
+    weights: Tensor
+    avoid: Tensor
+
+
+def want(vectors: Tensor, weights: list[float], avoid: list[bool]) -> Wanted:
+    """Put targets together; weights are scaled so that the wanted ones add up to 1.
+
+    A dream of nothing but things to avoid keeps their weights relative to their own sum.
+    """
+    weight = torch.tensor(weights, dtype=torch.float32)
+    shun = torch.tensor(avoid)
+    total = weight[~shun].sum() if bool((~shun).any()) else weight.sum()
+    return Wanted(vectors, (weight / total).to(vectors), shun.to(vectors.device))
+
+
+def agreement(embeddings: Tensor, wanted: Wanted) -> Tensor:
+    """Return how well each view agrees with the targets, ``(n,)``, at most 1.
+
+    Wanted targets count with their cosine, linearly. Targets to avoid count only while their cosine
+    is above zero: pushed further, a view would be driven to the opposite of a word, which is
+    some other thing rather than its absence.
+    """
+    cosines = embeddings @ wanted.vectors.T
+    counted = torch.where(wanted.avoid, -cosines.clamp(min=0), cosines)
+    return counted @ wanted.weights
+
+
+def roughness(image: Tensor, wrap: tuple[bool, bool] = (False, False)) -> Tensor:
+    """Return the mean squared difference of neighbouring pixels, across the seam of wrapped axes too."""
+    across = image - image.roll(1, -1) if wrap[0] else image[..., 1:] - image[..., :-1]
+    down = image - image.roll(1, -2) if wrap[1] else image[..., 1:, :] - image[..., :-1, :]
+    return (across * across).mean() + (down * down).mean()

@@ -1,0 +1,104 @@
+"""Prompts: what a picture should and should not show, each with a weight.
+
+    a cathedral at night | -people | stained glass:0.5
+
+Parts are separated by ``|``; a part that begins with ``-`` is to be avoided; a part may end in
+``:weight``. A colon right after a digit is part of the text, so ``a clock at 10:30`` has no
+weight and ``a clock at 10:30 :2`` has.
+``\\|`` and ``\\:`` are a bar and a colon in the text, ``\\-`` at the start a plain dash.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from dreamplate.errors import ConfigError
+
+MAX_PROMPT = 2_000
+"""Longest prompt in characters, all parts together."""
+MAX_WEIGHT = 100.0
+
+_WEIGHT = re.compile(r"^(?P<text>.*(?:[^\d\s\\]|\s))\s*:\s*(?P<weight>\d+(?:\.\d*)?|\.\d+)$", re.DOTALL)
+_BROKEN_WEIGHT = re.compile(r"[^\d\s\\]\s*:\s*(?P<weight>[-+]?\d[\w.+-]*|[-+]?(?:nan|inf)\w*)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One thing to show or to avoid.
+
+    Attributes:
+        text: The words; for a picture, its path.
+        weight: More than 0.
+        avoid: Whether the picture should not show it.
+        picture: Whether ``text`` is the path of a picture.
+    """
+
+    text: str
+    weight: float = 1.0
+    avoid: bool = False
+    picture: bool = False
+
+    def __str__(self) -> str:
+        text = self.text.replace("|", r"\|")
+        if not self.picture and _WEIGHT.match(text):
+            head, _, tail = text.rpartition(":")
+            text = rf"{head}\:{tail}"
+        if text.startswith("-"):
+            text = "\\" + text
+        weight = "" if self.weight == 1 else f":{self.weight:g}"
+        # A weight after a digit would read as part of the text; a space keeps them apart.
+        return f"{'-' if self.avoid else ''}{text}{' ' if weight and text[-1:].isdigit() else ''}{weight}"
+
+
+def parse_prompt(prompt: str) -> tuple[Target, ...]:
+    """Read the parts of a prompt.
+
+    Raises:
+        ConfigError: The prompt is empty or too long, a part has no words, or a weight is not a number
+            between 0 and 100.
+    """
+    if len(prompt) > MAX_PROMPT:
+        raise ConfigError(
+            f"prompt is {len(prompt):,} characters long ({prompt[:40]!r}...): keep it to {MAX_PROMPT:,}"
+        )
+    if not prompt.strip():
+        raise ConfigError("prompt is empty: say what to dream, e.g. \"a lighthouse in a storm\"")
+    return tuple(_parse_part(part, prompt) for part in re.split(r"(?<!\\)\|", prompt))
+
+
+def _parse_part(part: str, prompt: str) -> Target:
+    text, weight = part.strip(), 1.0
+    avoid = text.startswith("-")
+    if avoid:
+        text = text[1:].strip()
+    if match := _WEIGHT.match(text):
+        text, weight = match["text"].strip(), float(match["weight"])
+        if not 0 < weight <= MAX_WEIGHT:
+            raise ConfigError(
+                f"prompt part {part.strip()!r} has weight {weight:g}: choose more than 0, at most {MAX_WEIGHT:g}"
+                " (begin the part with - to avoid it)"
+            )
+    elif broken := _BROKEN_WEIGHT.search(text):
+        raise ConfigError(
+            f"prompt part {part.strip()!r} has weight {broken['weight']!r}: write a number such as :0.5,"
+            r" or \: for a colon in the text"
+        )
+    text = text.replace(r"\|", "|").replace(r"\:", ":")
+    if text.startswith("\\-"):
+        text = text[1:]
+    if not re.search(r"\w", text):
+        raise ConfigError(f"prompt {prompt[:60]!r} has a part without words ({part.strip()!r}): remove it")
+    return Target(text=text, weight=weight, avoid=avoid)
+
+
+def parse_picture(value: str) -> Target:
+    """Read ``FILE``, ``FILE:weight`` or ``-FILE:weight`` as a picture that the result should resemble."""
+    avoid = value.startswith("-")
+    text, weight = value.removeprefix("-"), 1.0
+    head, colon, tail = text.rpartition(":")
+    if colon and re.fullmatch(r"\d+(\.\d*)?|\.\d+", tail):
+        text, weight = head, float(tail)
+    if not text or not 0 < weight <= MAX_WEIGHT:
+        raise ConfigError(f"image prompt {value!r}: write FILE or FILE:weight with a weight up to {MAX_WEIGHT:g}")
+    return Target(text=text, weight=weight, avoid=avoid, picture=True)

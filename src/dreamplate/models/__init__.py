@@ -1,0 +1,88 @@
+"""Weights: cards, the store, safe reading and writing, importers for other people's checkpoints."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dreamplate.models.card import Card, read_card, write_card
+    from dreamplate.models.hub import pull
+    from dreamplate.models.importer import (
+        IMPORTERS,
+        Importer,
+        ImportReport,
+        Rule,
+        detect,
+        get_importer,
+        import_state,
+    )
+    from dreamplate.models.ingest import import_file
+    from dreamplate.models.legacy.load import LegacyInfo, LegacyLimits, convert_legacy, load_legacy
+    from dreamplate.models.licence import commercial_use
+    from dreamplate.models.state import load_any, load_state, save_state
+    from dreamplate.models.store import Entry, Store, cache_folder
+
+_HOME = {
+    "Card": "card",
+    "Entry": "store",
+    "IMPORTERS": "importer",
+    "ImportReport": "importer",
+    "Importer": "importer",
+    "LegacyInfo": "legacy.load",
+    "LegacyLimits": "legacy.load",
+    "Rule": "importer",
+    "Store": "store",
+    "cache_folder": "store",
+    "commercial_use": "licence",
+    "convert_legacy": "legacy.load",
+    "detect": "importer",
+    "get_importer": "importer",
+    "import_file": "ingest",
+    "import_state": "importer",
+    "load_any": "state",
+    "load_legacy": "legacy.load",
+    "load_state": "state",
+    "pull": "hub",
+    "read_card": "card",
+    "save_state": "state",
+    "write_card": "card",
+}
+
+__all__ = [
+    "IMPORTERS",
+    "Card",
+    "Entry",
+    "ImportReport",
+    "Importer",
+    "LegacyInfo",
+    "LegacyLimits",
+    "Rule",
+    "Store",
+    "cache_folder",
+    "commercial_use",
+    "convert_legacy",
+    "detect",
+    "get_importer",
+    "import_file",
+    "import_state",
+    "load_any",
+    "load_legacy",
+    "load_state",
+    "pull",
+    "read_card",
+    "save_state",
+    "write_card",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

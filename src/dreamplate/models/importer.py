@@ -1,0 +1,323 @@
+"""Importers: tables that rename somebody's tensors to ours, and a report of what fitted.
+
+An importer is data. Its signature says by which tensor names and shapes a checkpoint is recognised, its
+rules say what becomes of each tensor, and two hooks say which settings the shapes imply and which tensors
+a network of these settings needs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from dreamplate.errors import CheckpointError, ConfigError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["IMPORTERS", "ImportReport", "Importer", "Rule", "detect", "get_importer", "import_state"]
+
+Shape = tuple[int, ...]
+Settings = Mapping[str, int | float | str]
+
+IMPORTERS: dict[str, str] = {
+    "bert": "dreamplate.models.layouts.bert:BERT",
+    "efficientnet-lite": "dreamplate.models.layouts.efficientnet_lite:EFFICIENTNET_LITE",
+    "identity": "dreamplate.models.layouts.identity:IDENTITY",
+}
+"""Name → where its table is; families add theirs. Tried in this order, ``identity`` only when asked for."""
+
+_WRAPPERS = ("state_dict.", "model_state_dict.", "params_ema.", "params.", "model.", "net.", "module.")
+"""What training programs put before every name; taken off when the signature then fits."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    r"""What becomes of the tensors whose whole name matches.
+
+    Attributes:
+        pattern: Regular expression for the whole source name.
+        targets: New names, with ``\1`` or ``\g<name>`` for groups. None drops the tensor; several cut it in
+            equal parts along axis 0, one for each.
+        transform: Name in `TRANSFORMS`, applied before cutting or joining.
+        part: This tensor is part number ``part`` of its target; parts are joined along axis 0.
+    """
+
+    pattern: str
+    targets: tuple[str, ...] = ()
+    transform: str = ""
+    part: int | None = None
+
+
+@dataclass(frozen=True)
+class Importer:
+    """How one kind of checkpoint is read.
+
+    Attributes:
+        name: Key in `IMPORTERS`.
+        title: One line for people.
+        architecture: What the renamed tensors fit.
+        family: Room or role that uses it.
+        signature: Tensor name → shape, ``None`` for any size; all must be there.
+        rules: The first that matches a name decides; names that none matches are reported, not imported.
+        infer: Settings from the shapes of the renamed tensors.
+        expected: Names and shapes that a network of these settings needs.
+        wrappers: Prefixes, besides the usual ones, that may stand before every name.
+    """
+
+    name: str
+    title: str
+    architecture: str
+    family: str
+    signature: Mapping[str, tuple[int | None, ...]]
+    rules: tuple[Rule, ...]
+    infer: Callable[[Mapping[str, Shape]], Settings] | None = None
+    expected: Callable[[Settings], Mapping[str, Shape]] | None = None
+    wrappers: tuple[str, ...] = ()
+
+    def wrapper(self, shapes: Mapping[str, Shape]) -> str | None:
+        """Return the prefix under which the signature fits (``""`` for none), or ``None`` if it does not."""
+        if not self.signature:
+            return None
+        first = next(iter(self.signature))
+        # Wrappers nest: ``state_dict.module.`` is common.
+        prefixes = {name.removesuffix(first) for name in shapes if name.endswith(first)}
+        for prefix in sorted(prefixes, key=len):
+            if _is_wrapper(prefix, _WRAPPERS + self.wrappers) and all(
+                _fits(shapes.get(prefix + name), shape) for name, shape in self.signature.items()
+            ):
+                return prefix
+        return None
+
+    def matches(self, shapes: Mapping[str, Shape]) -> bool:
+        """Say whether a checkpoint of these tensors is of this kind."""
+        return self.wrapper(shapes) is not None
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What fitted.
+
+    Attributes:
+        importer: Name of the importer.
+        matched: Names that the network needs and got.
+        missing: Names that it needs and did not get.
+        unexpected: Source names that no rule knows, or results that the network does not need.
+        mismatched: Name, shape found, shape needed.
+        dropped: How many tensors the rules drop on purpose.
+        settings: Inferred settings.
+    """
+
+    importer: str
+    matched: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    mismatched: tuple[tuple[str, Shape, Shape], ...] = ()
+    dropped: int = 0
+    settings: Settings = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the network has all it needs."""
+        return not self.missing and not self.mismatched
+
+    def __str__(self) -> str:
+        """Return a few lines for people: counts, then the first names of whatever did not fit."""
+        lines = [f"{self.importer}: {len(self.matched)} tensors matched, {self.dropped} dropped on purpose"]
+        lines += _listing("missing", self.missing)
+        lines += _listing("unexpected", self.unexpected)
+        lines += _listing(
+            "wrong shape",
+            [f"{name} is {found}, should be {needed}" for name, found, needed in self.mismatched],
+        )
+        return "\n".join(lines)
+
+    def summary(self) -> dict[str, int | str]:
+        """Return what is kept in the card."""
+        return {
+            "importer": self.importer,
+            "matched": len(self.matched),
+            "missing": len(self.missing),
+            "unexpected": len(self.unexpected),
+            "mismatched": len(self.mismatched),
+            "dropped": self.dropped,
+        }
+
+
+def transpose(tensor: Tensor) -> Tensor:
+    """Swap the last two axes, as between ``(in, out)`` and ``(out, in)`` matrices."""
+    return tensor.transpose(-1, -2).contiguous()
+
+
+def channels_first(tensor: Tensor) -> Tensor:
+    """Turn a convolution of layout ``(h, w, in, out)`` into ``(out, in, h, w)``."""
+    return tensor.permute(3, 2, 0, 1).contiguous()
+
+
+TRANSFORMS: dict[str, Callable[[Tensor], Tensor]] = {
+    "channels_first": channels_first,
+    "transpose": transpose,
+}
+
+
+def get_importer(name: str) -> Importer:
+    """Return an importer by name.
+
+    Raises:
+        ConfigError: There is none of this name.
+    """
+    if name not in IMPORTERS:
+        near = difflib.get_close_matches(name, IMPORTERS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(IMPORTERS))}"
+        raise ConfigError(f"no importer is named {name[:60]!r}; {hint}")
+    module, _, attribute = IMPORTERS[name].partition(":")
+    found = getattr(import_module(module), attribute)
+    assert isinstance(found, Importer)
+    return found
+
+
+def detect(shapes: Mapping[str, Shape]) -> Importer | None:
+    """Return the importer that recognises a checkpoint, or ``None``.
+
+    Args:
+        shapes: Shape by tensor name.
+    """
+    return next((found for found in map(get_importer, IMPORTERS) if found.matches(shapes)), None)
+
+
+def import_state(importer: Importer, state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], ImportReport]:
+    """Rename a checkpoint's tensors.
+
+    Args:
+        importer: Its kind; a checkpoint that lacks the signature is still tried, and the report tells.
+        state: Tensors by source name.
+
+    Returns:
+        Tensors by our names, and what fitted. Tensors that need no change are not copied.
+
+    Raises:
+        CheckpointError: Two source tensors have one target, a joined tensor lacks a part, or a tensor does
+            not have the axes that its rule needs.
+    """
+    prefix = importer.wrapper({name: tuple(tensor.shape) for name, tensor in state.items()}) or ""
+    made: dict[str, Tensor] = {}
+    parts: dict[str, dict[int, Tensor]] = {}
+    unexpected: list[str] = []
+    dropped = 0
+    rules = [(re.compile(rule.pattern), rule) for rule in importer.rules]
+    for name, tensor in state.items():
+        match, rule = _first_match(rules, name.removeprefix(prefix) if name.startswith(prefix) else "")
+        if match is None:
+            unexpected.append(name)
+        elif not rule.targets:
+            dropped += 1
+        else:
+            for target, piece in zip(rule.targets, _pieces(name, tensor, rule), strict=True):
+                place = match.expand(target)
+                if rule.part is not None:
+                    _put(parts.setdefault(place, {}), rule.part, piece, name)
+                else:
+                    _put(made, place, piece, name)
+    for place, found in parts.items():
+        _put(made, place, _join(place, found), place)
+    return made, _report(importer, made, tuple(unexpected), dropped)
+
+
+def _report(
+    importer: Importer, made: Mapping[str, Tensor], unexpected: tuple[str, ...], dropped: int
+) -> ImportReport:
+    shapes = {name: tuple(tensor.shape) for name, tensor in made.items()}
+    settings = importer.infer(shapes) if importer.infer else {}
+    needed = importer.expected(settings) if importer.expected else shapes
+    return ImportReport(
+        importer=importer.name,
+        matched=tuple(name for name, shape in needed.items() if shapes.get(name) == shape),
+        missing=tuple(name for name in needed if name not in shapes),
+        unexpected=unexpected + tuple(name for name in shapes if name not in needed),
+        mismatched=tuple(
+            (name, shapes[name], shape)
+            for name, shape in needed.items()
+            if name in shapes and shapes[name] != shape
+        ),
+        dropped=dropped,
+        settings=settings,
+    )
+
+
+def _first_match(rules: list[tuple[re.Pattern[str], Rule]], name: str) -> tuple[re.Match[str] | None, Rule]:
+    for pattern, rule in rules:
+        match = pattern.fullmatch(name)
+        if match is not None:
+            return match, rule
+    return None, Rule("")
+
+
+def _pieces(name: str, tensor: Tensor, rule: Rule) -> list[Tensor]:
+    """Transform one source tensor and cut it for its targets."""
+    try:
+        changed = TRANSFORMS[rule.transform](tensor) if rule.transform else tensor
+    except (RuntimeError, IndexError) as error:
+        raise CheckpointError(
+            f"tensor {name!r} of shape {tuple(tensor.shape)}"
+            f" does not fit {rule.transform}; choose another importer"
+        ) from error
+    count = len(rule.targets)
+    if count == 1:
+        return [changed]
+    if not changed.dim() or changed.shape[0] % count:
+        raise CheckpointError(
+            f"tensor {name!r} of shape {tuple(tensor.shape)}"
+            f" cannot be cut in {count}; choose another importer"
+        )
+    return [piece.contiguous() for piece in changed.chunk(count)]
+
+
+def _join(name: str, parts: Mapping[int, Tensor]) -> Tensor:
+    import torch
+
+    if sorted(parts) != list(range(len(parts))):
+        raise CheckpointError(
+            f"tensor {name!r} is joined from parts, of which only {sorted(parts)} are there"
+        )
+    try:
+        return torch.cat([parts[index] for index in sorted(parts)])
+    except RuntimeError as error:
+        shapes = [tuple(part.shape) for part in parts.values()]
+        raise CheckpointError(f"the parts of tensor {name!r} do not join: shapes {shapes}") from error
+
+
+def _put(table: dict[Any, Tensor], key: str | int, tensor: Tensor, source: str) -> None:
+    if key in table:
+        raise CheckpointError(
+            f"tensor {source!r} has the same target {str(key)!r} as another; use a plain checkpoint"
+        )
+    table[key] = tensor
+
+
+def _is_wrapper(prefix: str, wrappers: tuple[str, ...]) -> bool:
+    while prefix:
+        known = next((wrapper for wrapper in wrappers if prefix.startswith(wrapper)), None)
+        if known is None:
+            return False
+        prefix = prefix.removeprefix(known)
+    return True
+
+
+def _fits(found: Shape | None, wanted: tuple[int | None, ...]) -> bool:
+    return (
+        found is not None
+        and len(found) == len(wanted)
+        and all(want in (None, size) for size, want in zip(found, wanted, strict=True))
+    )
+
+
+def _listing(what: str, names: Iterable[str], count: int = 8) -> list[str]:
+    names = list(names)
+    if not names:
+        return []
+    rest = [f"  … and {len(names) - count} more"] if len(names) > count else []
+    return [f"{len(names)} {what}:", *(f"  {name}" for name in names[:count]), *rest]

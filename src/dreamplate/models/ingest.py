@@ -1,0 +1,130 @@
+"""From a weight file to a model of the store: read safely, rename, check, write the card."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import dreamplate
+from dreamplate.errors import CheckpointError, ModelError
+from dreamplate.files import sha256
+from dreamplate.models.card import Card, check_name
+from dreamplate.models.importer import IMPORTERS, Importer, ImportReport, detect, get_importer, import_state
+from dreamplate.models.legacy.load import LegacyLimits
+from dreamplate.models.licence import commercial_use
+from dreamplate.models.state import is_safetensors, load_any
+from dreamplate.models.store import Entry, Store
+from dreamplate.tensorheader import check_header
+
+__all__ = ["import_file", "suggest_name"]
+
+
+def import_file(
+    store: Store,
+    path: str | Path,
+    *,
+    name: str | None = None,
+    importer: str | None = None,
+    licence: str | None = None,
+    source: str | None = None,
+    modules: bool = False,
+    replace: bool = False,
+    limits: LegacyLimits | None = None,
+) -> tuple[Entry, ImportReport]:
+    """Read a weight file of any known format and put it into the store.
+
+    Args:
+        store: Where to.
+        path: The file.
+        name: The model's name; made from the file's when not given.
+        importer: Key of `IMPORTERS`; recognised by tensor names and shapes when not given.
+        licence: SPDX identifier or words, for the card.
+        source: Where the file came from, for the card; its name and hash when not given.
+        modules: Read whole pickled networks for their state.
+        replace: Replace a model of this name.
+        limits: What reading a legacy file may cost.
+
+    Returns:
+        The stored model, and what fitted.
+
+    Raises:
+        ModelError: The file is absent, is of no known kind, or the name is taken.
+        CheckpointError: It is damaged, hostile, or does not fit the network it claims to be.
+        ConfigError: There is no such importer.
+        ResourceError: There is no memory or disk for it.
+    """
+    path = Path(path)
+    name = check_name(name) if name else suggest_name(path)
+    table = get_importer(importer) if importer else None
+    state = load_any(path, modules=modules, legacy_limits=limits)
+    own = Card.from_metadata(_metadata(path), str(path))
+    table = table or (get_importer("identity") if own else _recognise(path, state))
+    state, report = import_state(table, state)
+    if not report.complete:
+        raise CheckpointError(f"{path}: does not fit {table.architecture}: {_first_faults(report)}")
+    if not state:
+        raise CheckpointError(f"{path}: {table.name} recognises none of its tensors; choose another importer")
+    card = _card(own, table, name, report)
+    if licence:
+        card = card.with_(licence=licence, commercial_use=commercial_use(licence))
+    card = card.with_(
+        source=source or f"{path.name}, sha256 {sha256(path, family=ModelError)}",
+        created_by=f"dreamplate {_version()}",
+    )
+    return store.add(state, card, replace=replace), report
+
+
+def suggest_name(path: Path) -> str:
+    """Make a model name from a file name: what is not allowed becomes ``-``."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", path.name.split(".")[0]).strip("-_")[:100]
+    return check_name(name or "model")
+
+
+def _metadata(path: Path) -> Mapping[str, str]:
+    return check_header(path).metadata if is_safetensors(path) else {}
+
+
+def _recognise(path: Path, state: Mapping[str, object]) -> Importer:
+    shapes = {key: tuple(getattr(tensor, "shape", ())) for key, tensor in state.items()}
+    found = detect(shapes)
+    if found is None:
+        first = ", ".join(repr(key[:60]) for key in list(state)[:3])
+        raise ModelError(
+            f"{path}: its {len(state)} tensors ({first}…) are of no known network; name an importer"
+            f" ({', '.join(IMPORTERS)}; identity keeps the names)"
+        )
+    return found
+
+
+def _card(own: Card | None, table: Importer, name: str, report: ImportReport) -> Card:
+    if own is not None and table.name == "identity":
+        return own.with_(name=name)
+    return Card(
+        name=name,
+        title=table.title,
+        architecture=table.architecture,
+        family=table.family,
+        settings=dict(report.settings),
+        report=report.summary(),
+    )
+
+
+def _first_faults(report: ImportReport) -> str:
+    faults = []
+    if report.missing:
+        faults.append(f"{len(report.missing)} tensors are missing (first {report.missing[0]!r})")
+    if report.mismatched:
+        name, found, needed = report.mismatched[0]
+        count = len(report.mismatched)
+        faults.append(f"{count} have another shape (first {name!r}: {found}, should be {needed})")
+    return "; ".join(faults) + "; use a complete, unmodified checkpoint"
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(dreamplate.__name__)
+    except PackageNotFoundError:
+        return "(not installed)"

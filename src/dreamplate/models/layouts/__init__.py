@@ -1,0 +1,1 @@
+"""Tables of other people's checkpoint layouts, one kind a file."""

@@ -1,0 +1,86 @@
+"""Pictures: plates, sequences, video, colour; reading and writing their files."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dreamplate.plate.colour import colourspaces, convert, resolve_colourspace, tone_map
+    from dreamplate.plate.io import open_plate, read, read_parts, write, write_parts
+    from dreamplate.plate.limits import Limits
+    from dreamplate.plate.plate import Box, Plate
+    from dreamplate.plate.reader import PlateReader
+    from dreamplate.plate.sequence import Sequence, open_sequence, parse_frames
+    from dreamplate.plate.summary import Info, PartInfo, VideoInfo, info
+    from dreamplate.plate.tensor import ENCODINGS, from_tensor, to_tensor
+    from dreamplate.plate.video_reader import VideoReader
+    from dreamplate.plate.video_writer import VideoWriter
+
+_HOME = {
+    "Box": "plate",
+    "ENCODINGS": "tensor",
+    "Info": "summary",
+    "Limits": "limits",
+    "PartInfo": "summary",
+    "Plate": "plate",
+    "PlateReader": "reader",
+    "Sequence": "sequence",
+    "VideoInfo": "summary",
+    "VideoReader": "video_reader",
+    "VideoWriter": "video_writer",
+    "colourspaces": "colour",
+    "convert": "colour",
+    "from_tensor": "tensor",
+    "info": "summary",
+    "open_plate": "io",
+    "open_sequence": "sequence",
+    "parse_frames": "sequence",
+    "read": "io",
+    "read_parts": "io",
+    "resolve_colourspace": "colour",
+    "to_tensor": "tensor",
+    "tone_map": "colour",
+    "write": "io",
+    "write_parts": "io",
+}
+
+__all__ = [
+    "ENCODINGS",
+    "Box",
+    "Info",
+    "Limits",
+    "PartInfo",
+    "Plate",
+    "PlateReader",
+    "Sequence",
+    "VideoInfo",
+    "VideoReader",
+    "VideoWriter",
+    "colourspaces",
+    "convert",
+    "from_tensor",
+    "info",
+    "open_plate",
+    "open_sequence",
+    "parse_frames",
+    "read",
+    "read_parts",
+    "resolve_colourspace",
+    "to_tensor",
+    "tone_map",
+    "write",
+    "write_parts",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,79 @@
+"""What a piece of slow work looks like from outside: a job that advances in steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from dreamplate.plate import Plate
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step of a job reports.
+
+    Attributes:
+        index: How many steps are done, this one included (1 for the first).
+        scalars: Named figures of this step, e.g. ``{"score": 0.31, "loss": -0.31}``.
+        previews: Named functions that render a display-ready picture of the work so far.
+            They are called only when somebody wants to look, and before the next step.
+    """
+
+    index: int
+    scalars: Mapping[str, float] = field(default_factory=dict)
+    previews: Mapping[str, Callable[[], Plate]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished job leaves.
+
+    Attributes:
+        plates: Final plates by name; ``final`` is the main one. Each is scene-linear; ``run`` writes
+            ``NAME.exr`` (half float) and ``NAME.png`` (display-referred) into the take.
+        scalars: Final figures for ``metrics.json``.
+    """
+
+    plates: Mapping[str, Plate] = field(default_factory=dict)
+    scalars: Mapping[str, float] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Job(Protocol):
+    """Work that advances in steps and can be stopped between any two of them.
+
+    A job is made from its config alone; it draws every random number from generators it owns, so
+    that ``state_dict`` and ``load_state_dict`` restore it bit for bit.
+    """
+
+    kind: str
+    """Registered name, such as ``dream``; written to ``take.yaml``."""
+    config: Any
+    """Frozen dataclass: the complete description of the work."""
+
+    def __len__(self) -> int:
+        """Return how many steps the whole job takes."""
+        ...
+
+    @property
+    def position(self) -> int:
+        """Return how many steps are done."""
+        ...
+
+    def step(self) -> Step:
+        """Advance by one step."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that the next step depends on: nested dicts of tensors, numbers, strings."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore what ``state_dict`` returned."""
+        ...
+
+    def outcome(self) -> Outcome:
+        """Return the final plates and figures; called after the last step."""
+        ...
