@@ -104,7 +104,7 @@ def kill_runs(folder: Path, kills: int, chance: random.Random) -> dict:
         while True:
             child = in_child(lambda path=path: run_toy(path, **EVERY_STEP) and 0)
             if landed < kills:
-                time.sleep(chance.uniform(0, length / 3))
+                time.sleep(chance.uniform(0, length * chance.choice((0.2, 0.5, 1))))
                 os.kill(child, signal.SIGKILL)
             code = wait(child)
             if code == 0:

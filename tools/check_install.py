@@ -36,8 +36,12 @@ def main(folder: Path) -> None:
     assert shown.returncode == 0 and "dream" in shown.stdout, shown
     assert spent < HELP_CPU_SECONDS, f"--help took {spent:.2f} s of CPU"
 
-    heavy = "import dreamplate, sys; print(sorted({'torch', 'numpy', 'av', 'OpenImageIO'} & set(sys.modules)))"
-    loaded = subprocess.run([sys.executable, "-c", heavy], cwd=folder, capture_output=True, text=True, check=True)
+    heavy = (
+        "import dreamplate, sys; print(sorted({'torch', 'numpy', 'av', 'OpenImageIO'} & set(sys.modules)))"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", heavy], cwd=folder, capture_output=True, text=True, check=True
+    )
     assert loaded.stdout.strip() == "[]", f"import dreamplate loads {loaded.stdout}"
 
     if metadata.version("torch").endswith("+cpu"):

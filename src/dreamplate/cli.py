@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 from dreamplate.errors import ConfigError, DreamplateError
 
@@ -48,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def dispatch(program: str, table: dict[str, tuple[str, str]], arguments: list[str]) -> int:
+    """Run the command of ``table`` that the first argument names; returns its exit code."""
     name = arguments[0] if arguments else "--help"
     if name in ("-h", "--help", "help"):
         _print(_overview(program, table))
@@ -66,7 +68,7 @@ def dispatch(program: str, table: dict[str, tuple[str, str]], arguments: list[st
     if isinstance(found, type):
         import tyro
 
-        command = tyro.cli(found, prog=f"{program} {name}", args=arguments[1:])
+        command: Any = tyro.cli(found, prog=f"{program} {name}", args=arguments[1:])
         return int(command.run())
     return int(found(arguments[1:]))
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tyro
 from tyro.conf import Positional
 
-from dreamplate.errors import DreamplateError, MediaError
+from dreamplate.errors import MediaError
+
+if TYPE_CHECKING:
+    from dreamplate.plate import Info
+
+Rows = list[tuple[str, str]]
 
 WEIGHTS = (".safetensors",)
 
@@ -34,7 +40,9 @@ def describe(path: str) -> str:
     """Return a readable description of a file, frame pattern or take.
 
     Raises:
-        DreamplateError: There is nothing there, or it cannot be read.
+        MediaError: There is nothing there, or it cannot be read.
+        TakeError: The take is damaged.
+        CheckpointError: The weight file is damaged.
     """
     place = Path(path)
     if (place / "take.yaml").is_file():
@@ -48,83 +56,98 @@ def describe(path: str) -> str:
     return _table(media_rows(place))
 
 
-def take_rows(path: Path) -> list[tuple[str, str]]:
+def take_rows(path: Path) -> Rows:
     """Return what a take is and how far it got."""
-    from dreamplate.take import Take
+    from dreamplate.jobs import load_config_class
+    from dreamplate.take import Take, to_dict
 
     take = Take.open(path)
     record = take.record
     rows = [
         ("take", str(path)),
         ("job", take.kind),
-        ("status", take.status),
-        ("made by", f"Dreamplate {record.versions.get('dreamplate', '?')}"),
+        ("status", "running now" if take.is_running else take.status),
+        ("made by", _versions(record.versions)),
         ("created", str(record.created)),
     ]
-    rows += [(f"source {Path(s.path).name}", f"{s.sha256[:12]}… {s.bytes:,} bytes") for s in record.sources]
-    metrics = path / "metrics.json"
-    if metrics.is_file():
-        figures = json.loads(metrics.read_text())
+    rows += [("source", f"{s.path} ({s.size:,} bytes, sha256 {s.sha256[:12]}…)") for s in record.sources]
+    if take.metrics_path.is_file():
+        figures = json.loads(take.metrics_path.read_text())
         rows += [(name, _show(value)) for name, value in figures.items() if name != "machine"]
-    return rows + _config_rows(record.config)
+    return rows + _config_rows(to_dict(take.config(load_config_class(take.kind))))
 
 
-def weight_rows(path: Path) -> list[tuple[str, str]]:
+def weight_rows(path: Path) -> Rows:
     """Return what a safetensors file holds, from its header alone."""
     from dreamplate.tensorfile import check_header
 
     header = check_header(path)
-    rows = [("weights", str(path)), ("tensors", str(len(header.tensors)))]
-    total = 0
-    for entry in header.tensors.values():
-        count = 1
-        for side in entry.shape:
-            count *= side
-        total += count
-    rows.append(("numbers", f"{total:,}"))
+    rows = [
+        ("weights", str(path)),
+        ("tensors", str(len(header.tensors))),
+        ("numbers", f"{header.parameters:,}"),
+        ("bytes", f"{header.total_bytes:,}"),
+    ]
     return rows + [(name, _show(value)) for name, value in header.metadata.items()]
 
 
-def sequence_rows(pattern: str) -> list[tuple[str, str]]:
-    """Return what frames a pattern finds."""
+def sequence_rows(pattern: str) -> Rows:
+    """Return what frames a pattern finds, and what the first of them is."""
+    from dreamplate.plate import Sequence, open_sequence
     from dreamplate.plate import info as media_info
-    from dreamplate.plate import open_sequence
 
     sequence = open_sequence(pattern)
-    frames = list(sequence.frames)
-    first = media_info(sequence.path(frames[0]))
-    return [
-        ("sequence", pattern),
-        ("frames", f"{frames[0]}-{frames[-1]} ({len(frames)})"),
-        *summary_rows(first)[1:],
-    ]
+    assert isinstance(sequence, Sequence)
+    return [("sequence", str(sequence)), *summary_rows(media_info(sequence.path(sequence.frames[0])))]
 
 
-def media_rows(path: Path) -> list[tuple[str, str]]:
+def media_rows(path: Path) -> Rows:
     """Return what a picture or video is, and how Dreamplate made it if it did."""
     from dreamplate.plate import info as media_info
     from dreamplate.take import read_provenance
 
-    rows = [("file", str(path)), *summary_rows(media_info(path))]
-    try:
-        made = read_provenance(path)
-    except DreamplateError:
-        return [*rows, ("recipe", "none")]
-    rows += [
-        ("made by", f"Dreamplate {made['versions'].get('dreamplate', '?')}"),
-        ("job", made["kind"]),
-        ("redo", f"dreamplate redo {path}"),
-    ]
+    summary = media_info(path)
+    rows = [("file", str(path)), *summary_rows(summary)]
+    if summary.provenance is None:
+        return [*rows, ("recipe", "none: not made by Dreamplate, or a film")]
+    made = read_provenance(path)
+    rows += [("made by", _versions(made["versions"])), ("job", made["kind"])]
+    rows += [("redo", f"dreamplate redo {path}")]
     return rows + _config_rows(made["config"])
 
 
-def summary_rows(summary: Any) -> list[tuple[str, str]]:
+def summary_rows(summary: Info) -> Rows:
     """Return the rows of a media summary."""
-    return [(name, _show(value)) for name, value in summary.rows()]
+    rows = [
+        ("format", summary.format),
+        ("bytes", f"{summary.size:,}"),
+        ("size", f"{summary.width} x {summary.height}"),
+    ]
+    if summary.video is not None:
+        video = summary.video
+        rows += [
+            ("codec", f"{video.codec}, {video.pixel_format}"),
+            ("frames", f"{video.frames} at {video.fps:g} a second, {video.duration:.2f} s"),
+        ]
+    for part in summary.parts:
+        mark = f" of part {part.name!r}" if len(summary.parts) > 1 else ""
+        rows += [
+            (f"channels{mark}", " ".join(f"{n}:{t}" for n, t in zip(part.channels, part.types, strict=True))),
+            (f"colour space{mark}", part.colourspace),
+            (f"windows{mark}", f"data {part.data_window}, display {part.display_window}"),
+        ]
+    ours = {"dreamplate"}
+    return rows + [
+        (f"  {name}", _show(value)) for name, value in summary.metadata.items() if name not in ours
+    ]
 
 
-def _config_rows(config: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
+def _versions(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _config_rows(config: dict[str, Any], prefix: str = "") -> Rows:
+    rows: Rows = []
     for name, value in config.items():
         if isinstance(value, dict):
             rows += _config_rows(value, f"{prefix}{name}.")
@@ -144,6 +167,6 @@ def _show(value: Any) -> str:
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 
-def _table(rows: list[tuple[str, str]]) -> str:
+def _table(rows: Rows) -> str:
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)

@@ -80,7 +80,9 @@ def dream(arguments: list[str]) -> int:
 
     config, options = _job_arguments("dream", DreamConfig, arguments)
     if not config.prompt and not config.image_prompts:
-        raise ConfigError('prompt is empty: say what to dream, e.g. dreamplate dream "a lighthouse in a storm"')
+        raise ConfigError(
+            'prompt is empty: say what to dream, e.g. dreamplate dream "a lighthouse in a storm"'
+        )
     words = config.prompt or " ".join(path.stem for path in config.image_prompts)
     take = options.take or _new_take(words, config.seed)
     return _run(lambda listeners: _start("dream", config, take, options, listeners), options.quiet)
@@ -94,9 +96,7 @@ def resume(arguments: list[str]) -> int:
     def go(listeners: list[Any]) -> RunResult:
         from dreamplate import jobs
 
-        return jobs.resume(
-            asked.take, workers=options.workers, threads=options.threads, listeners=listeners
-        )
+        return jobs.resume(asked.take, workers=options.workers, threads=options.threads, listeners=listeners)
 
     _prepare(options.threads)
     return _run(go, options.quiet)
@@ -240,5 +240,3 @@ def _changes(items: Sequence[str]) -> dict[str, Any]:
 
 def _print(text: str) -> None:
     print(text)  # noqa: T201
-
-

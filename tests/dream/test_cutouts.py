@@ -39,9 +39,7 @@ def test_the_full_view_of_a_square_is_the_picture_itself() -> None:
 def test_rolling_a_tiling_picture_is_moving_the_cut(shift: tuple[int, int]) -> None:
     image, cuts = picture(), draw(CutConfig(), 6, wrap=(True, True))
     rolled = image.roll(shift, dims=(-1, -2))
-    moved = dataclasses.replace(
-        cuts, centre=cuts.centre + torch.tensor([shift[0] / 96, shift[1] / 64])
-    )
+    moved = dataclasses.replace(cuts, centre=cuts.centre + torch.tensor([shift[0] / 96, shift[1] / 64]))
     here = take_cuts(image, cuts, 24, wrap=(True, True))
     there = take_cuts(rolled, moved, 24, wrap=(True, True))
     # Pyramid levels above the first are only equivariant to shifts by their own pixels (here 8).

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from dreamplate.dream.prompts import MAX_PROMPT, Target, parse_picture, parse_prompt
 from dreamplate.errors import ConfigError
 
-words = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc", "Z")), min_size=1, max_size=20).filter(
-    lambda text: "\\" not in text and any(c.isalnum() for c in text)
-)
+words = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cs", "Cc", "Z")), min_size=1, max_size=20
+).filter(lambda text: "\\" not in text and any(c.isalnum() for c in text))
 weights = st.floats(0.01, 100).map(lambda weight: float(f"{weight:g}"))
 
 
@@ -25,8 +25,10 @@ def test_what_is_written_is_read_back(targets: list[Target]) -> None:
     [
         ("a cat", [Target("a cat")]),
         ("  a cat  ", [Target("a cat")]),
-        ("a cathedral at night | -people | stained glass:0.5",
-         [Target("a cathedral at night"), Target("people", avoid=True), Target("stained glass", 0.5)]),
+        (
+            "a cathedral at night | -people | stained glass:0.5",
+            [Target("a cathedral at night"), Target("people", avoid=True), Target("stained glass", 0.5)],
+        ),
         ("a clock at 10:30", [Target("a clock at 10:30")]),
         ("ratio 16:9 poster:2", [Target("ratio 16:9 poster", 2.0)]),
         ("sea: calm", [Target("sea: calm")]),

@@ -205,7 +205,7 @@ def test_several_bands_are_one_picture(tmp_path: Path, monkeypatch: pytest.Monke
     plate = Plate(noise(100, 9, 3))
     write(plate, tmp_path / "a.exr")
     tiled(tmp_path / "b.exr", plate.pixels, (4, 8))
-    monkeypatch.setattr("dreamplate.plate.reader._BAND", 9 * 12 * 17)
+    monkeypatch.setattr("dreamplate.plate.bands._BAND", 9 * 12 * 17)
     for name in ("a.exr", "b.exr"):
         assert np.array_equal(read(tmp_path / name).pixels, plate.pixels)
         with open_plate(tmp_path / name) as reader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -190,16 +191,14 @@ def test_any_metadata(tmp_path: Path, kind: str, metadata: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize("kind", list(LAYOUTS))
-def test_the_same_plate_makes_the_same_bytes(
-    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_same_plate_makes_the_same_bytes(tmp_path: Path, kind: str) -> None:
     plate = Plate(smooth(8, 8, 3), colourspace="srgb_display", metadata={"dreamplate": "{}"})
     write(plate, tmp_path / f"a.{kind}")
     write(plate, tmp_path / f"b.{kind}")
     first = (tmp_path / f"a.{kind}").read_bytes()
     assert (tmp_path / f"b.{kind}").read_bytes() == first
     # No clock in it: encoders like to add the present second.
-    assert b"20" + b"26:" not in first
+    assert time.strftime("%Y:%m:").encode() not in first
     assert b"DateTime" not in first
 
 

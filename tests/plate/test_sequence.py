@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dreamplate.errors import ConfigError, MediaError
 from dreamplate.plate import Plate, Sequence, VideoReader, VideoWriter, open_sequence, parse_frames
-from dreamplate.plate.sequence import format_frames
+from dreamplate.plate.frames import format_frames
 
 
 def flat(value: float) -> Plate:

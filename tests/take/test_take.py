@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from toys import Cuts, ToyConfig, contents, make, run_toy
 
-from dreamplate.errors import StateError, TakeError
+from dreamplate.errors import ConfigError, StateError, TakeError
 from dreamplate.take import Take, machine, recipes, run
 from dreamplate.take.yamltext import load_yaml
 
@@ -73,6 +73,16 @@ def test_overwriting_removes_nothing_outside(tmp_path: Path) -> None:
     metrics.write_text(json.dumps({"outputs": names}))
     Take.create(tmp_path / "t", "toy", ToyConfig(seed=5), overwrite=True)
     assert outside.read_text() == "mine"
+
+
+def test_a_bad_new_take_leaves_the_old_one(tmp_path: Path) -> None:
+    run(*make(tmp_path / "t", steps=2))
+    before = contents(tmp_path / "t")
+    with pytest.raises(TakeError, match="no such source file"):
+        Take.create(tmp_path / "t", "toy", ToyConfig(), sources=[tmp_path / "none"], overwrite=True)
+    with pytest.raises(ConfigError):
+        Take.create(tmp_path / "t", "toy", ToyConfig(steps=-1), overwrite=True)
+    assert contents(tmp_path / "t") == before
 
 
 def test_folders_that_cannot_be_takes(tmp_path: Path) -> None:

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
 from dreamplate.errors import CheckpointError, MissingExtraError
 from dreamplate.nets.efficientnet_lite import EfficientNetLite
@@ -70,12 +69,19 @@ def load_encoder() -> MiniLM:
 
 def fit_quick(net, encoder, tokenizer):
     import json
+
     d = json.loads(package_file("descriptions").read_text())
     lab = json.loads((package_file("descriptions").parent / "imagenet1k_label_to_names.json").read_text())
     d = [d.get(str(i)) or {"name": lab[str(i)].split(", "), "description": ""} for i in range(1000)]
     W = net.fc.weight
     W = F.normalize(W - W.mean(0), dim=-1)
-    T = encode_sentences(encoder, tokenizer, [x["name"][0] for x in d] + [f"a photo of a {x['name'][0]}" for x in d] + [f"{x['name'][0]}: {x['description']}" for x in d])
+    T = encode_sentences(
+        encoder,
+        tokenizer,
+        [x["name"][0] for x in d]
+        + [f"a photo of a {x['name'][0]}" for x in d]
+        + [f"{x['name'][0]}: {x['description']}" for x in d],
+    )
     mean = T.mean(0)
     T = F.normalize(T - mean, dim=-1)
     W3 = W.repeat(3, 1)

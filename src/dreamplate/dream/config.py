@@ -19,6 +19,7 @@ from dreamplate.take.machine import parse_memory
 
 Side = Annotated[int, Bounds(ge=16, le=16_384)]
 Share = Annotated[float, Bounds(ge=0, le=1)]
+Rate = Annotated[float, Bounds(gt=0, le=100)]
 Weight = Annotated[float, Bounds(ge=0, le=1000)]
 
 
@@ -68,6 +69,8 @@ class CutConfig:
 class FftConfig:
     """Options of the `fft` generator."""
 
+    learning_rate: Rate = 0.1
+    """Adam's step size at the start."""
     decay: Annotated[float, Bounds(ge=0, le=3)] = 1.4
     """How steeply amplitudes fall with frequency; 1 is that of natural pictures, more is smoother."""
     start: Annotated[float, Bounds(ge=0, le=10)] = 0.3
@@ -80,6 +83,10 @@ class FftConfig:
 class SirenConfig:
     """Options of the `siren` generator."""
 
+    learning_rate: Rate = 0.0005
+    """Adam's step size at the start."""
+    scale: Annotated[float, Bounds(gt=0, le=1)] = 0.4
+    """Size at which it learns, as a share of the stage's size: its cost grows with every pixel rendered."""
     hidden: Annotated[int, Bounds(ge=1, le=4096)] = 192
     """Neurons a layer."""
     layers: Annotated[int, Bounds(ge=1, le=64)] = 6
@@ -98,6 +105,8 @@ class SirenConfig:
 class PixelsConfig:
     """Options of the `pixels` generator."""
 
+    learning_rate: Rate = 0.05
+    """Adam's step size at the start."""
     levels: Annotated[int, Bounds(ge=1, le=14)] = 7
     """Grids in the pyramid; 1 is plain pixels."""
     decay: Annotated[float, Bounds(ge=0, le=3)] = 0.5
@@ -134,10 +143,8 @@ class DreamConfig:
     """A picture to start from."""
     seamless: Literal["none", "x", "y", "both"] = "none"
     """Axes along which the picture tiles."""
-    learning_rate: Annotated[float, Bounds(gt=0, le=100)] = 0.05
-    """Adam's step size at the start."""
     learning_rate_end: Share = 0.1
-    """Its share left at the end, reached by a cosine."""
+    """Share of the generator's learning rate that is left at the end, reached by a cosine."""
     ema: Annotated[float, Bounds(ge=0, lt=1)] = 0.0
     """Decay of the running average of the parameters that is shown; 0 shows the parameters."""
     stages: tuple[Share, ...] = (0.25, 0.5, 1.0)
@@ -187,6 +194,16 @@ class DreamConfig:
         if min(self.stages) <= 0:
             raise ConfigError(f"stages is {self.stages}: choose shares above 0")
         parse_memory(self.memory)
+
+    @property
+    def options(self) -> FftConfig | SirenConfig | PixelsConfig:
+        """The options of the generator in use."""
+        choices: dict[str, FftConfig | SirenConfig | PixelsConfig] = {
+            "fft": self.fft,
+            "siren": self.siren,
+            "pixels": self.pixels,
+        }
+        return choices[self.generator]
 
     @property
     def wrap(self) -> tuple[bool, bool]:

@@ -30,6 +30,7 @@ class Fft(nn.Module):
     ) -> None:
         super().__init__()
         self.config = config
+        self.scale: Tensor
         self.size = (width, height)
         self.canvas = tuple(_canvas_side(side, wraps) for side, wraps in zip(self.size, wrap, strict=True))
         w, h = self.canvas
@@ -41,7 +42,7 @@ class Fft(nn.Module):
 
     def forward(self, width: int, height: int) -> Tensor:
         """Render ``(1, 3, height, width)``; a smaller size keeps exactly the frequencies it can hold."""
-        (full_w, full_h), (w, h) = self.canvas, self._canvas_for(width, height)
+        full_h, (w, h) = self.canvas[1], self._canvas_for(width, height)
         spectrum = torch.view_as_complex(self.spectrum * self.scale[..., None])
         planes = torch.fft.irfft2(resize_spectrum(spectrum, h, w, full_h), s=(h, w), norm="forward")
         left, top = (w - width) // 2, (h - height) // 2

@@ -56,5 +56,4 @@ GENERATORS: dict[str, Callable[..., Any]] = {"fft": Fft, "siren": Siren, "pixels
 def make_generator(config: DreamConfig, generator: torch.Generator) -> Any:
     """Build the generator that a config names, its start drawn from a CPU generator."""
     width, height = config.size
-    options = getattr(config, config.generator)
-    return GENERATORS[config.generator](options, width, height, config.wrap, generator)
+    return GENERATORS[config.generator](config.options, width, height, config.wrap, generator)

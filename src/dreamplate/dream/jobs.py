@@ -59,7 +59,7 @@ class DreamJob:
             self.generator.paint(read_picture(config.init, config.size).to(self.device))
         self.draws = torch.Generator().manual_seed(config.seed ^ 0x5DEECE66D)
         self.optimiser = torch.optim.Adam(
-            self.generator.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), foreach=True
+            self.generator.parameters(), lr=config.options.learning_rate, betas=(0.9, 0.99), foreach=True
         )
         self.natural = NaturalStatistics()
         self.shown = {name: value.detach().clone() for name, value in self.generator.named_parameters()}
@@ -80,7 +80,8 @@ class DreamJob:
         """Render, judge, and turn the parameters once."""
         config, progress = self.config, self.done / self.config.steps
         stage = stage_at(config, progress)
-        width, height = (max(8, round(side * config.stages[stage])) for side in config.size)
+        scale = config.stages[stage] * getattr(config.options, "scale", 1.0)
+        width, height = (max(8, round(side * scale)) for side in config.size)
         cuts = draw_cuts(
             config.cuts,
             config.cuts.number,
@@ -98,9 +99,9 @@ class DreamJob:
         loss = -score
         if config.smooth:
             rough = config.smooth * roughness(leaf, config.wrap)
-            rough.backward()
+            torch.autograd.backward(rough)
             loss += float(rough.detach())
-        image.backward(leaf.grad)
+        torch.autograd.backward(image, leaf.grad)
         self.optimiser.step()
         self._average()
         self.done += 1
@@ -126,7 +127,7 @@ class DreamJob:
             loss = -agreed * share
             if layered is not None:
                 loss = loss + config.natural * self.natural.penalty(layers, share)
-            loss.backward()
+            torch.autograd.backward(loss)
             total += float(agreed.detach()) * share
         self.natural.close_step()
         return total
@@ -154,7 +155,8 @@ class DreamJob:
         own = {name: value.detach().clone() for name, value in self.generator.named_parameters()}
         self.generator.load_state_dict(self.shown, strict=False)
         try:
-            return self.generator(width, height)
+            image: Tensor = self.generator(width, height)
+            return image
         finally:
             self.generator.load_state_dict(own, strict=False)
 
@@ -214,7 +216,7 @@ def stage_at(config: DreamConfig, progress: float) -> int:
 def learning_rate(config: DreamConfig, progress: float) -> float:
     """Return the learning rate at ``progress``: half a cosine down to the share left at the end."""
     end = config.learning_rate_end
-    return config.learning_rate * (end + (1 - end) * 0.5 * (1 + math.cos(math.pi * progress)))
+    return config.options.learning_rate * (end + (1 - end) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
 def find_device(name: str) -> torch.device:
@@ -233,7 +235,7 @@ def find_device(name: str) -> torch.device:
 
 def targets_of(config: DreamConfig) -> tuple[Target, ...]:
     """Return everything that a config wants shown or avoided, words first."""
-    words = parse_prompt(config.prompt) if config.prompt else ()
+    words = parse_prompt(config.prompt) if config.prompt or not config.image_prompts else ()
     weights = config.image_weights or (1.0,) * len(config.image_prompts)
     pictures = tuple(
         Target(str(path), abs(weight), avoid=weight < 0, picture=True)

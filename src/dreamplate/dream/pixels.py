@@ -18,7 +18,12 @@ class Pixels(nn.Module):
     """
 
     def __init__(
-        self, config: PixelsConfig, width: int, height: int, wrap: tuple[bool, bool], generator: torch.Generator
+        self,
+        config: PixelsConfig,
+        width: int,
+        height: int,
+        wrap: tuple[bool, bool],
+        generator: torch.Generator,
     ) -> None:
         super().__init__()
         self.config, self.wrap = config, wrap
@@ -38,7 +43,7 @@ class Pixels(nn.Module):
 
     def planes(self, count: int) -> Tensor:
         """Return the sum of the ``count`` coarsest levels at the size of the finest of them."""
-        total = self.levels[0] * self.gain(0)
+        total: Tensor = self.levels[0] * self.gain(0)
         for level in range(1, count):
             total = enlarge(total, self.sizes[level], self.wrap) + self.levels[level] * self.gain(level)
         return total
@@ -85,8 +90,6 @@ def enlarge(planes: Tensor, size: tuple[int, int], wrap: tuple[bool, bool]) -> T
         planes = F.pad(planes, (0, 0, 1, 1), mode="circular")
     y = (torch.arange(size[0], device=planes.device) + 0.5) * (height / size[0]) + py
     x = (torch.arange(size[1], device=planes.device) + 0.5) * (width / size[1]) + px
-    grid_y, grid_x = torch.meshgrid(
-        2 * y / planes.shape[-2] - 1, 2 * x / planes.shape[-1] - 1, indexing="ij"
-    )
+    grid_y, grid_x = torch.meshgrid(2 * y / planes.shape[-2] - 1, 2 * x / planes.shape[-1] - 1, indexing="ij")
     grid = torch.stack([grid_x, grid_y], dim=-1)[None]
     return F.grid_sample(planes, grid, mode="bilinear", padding_mode="border", align_corners=False)

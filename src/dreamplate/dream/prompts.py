@@ -1,11 +1,11 @@
-"""Prompts: what a picture should and should not show, each with a weight.
+r"""Prompts: what a picture should and should not show, each with a weight.
 
     a cathedral at night | -people | stained glass:0.5
 
 Parts are separated by ``|``; a part that begins with ``-`` is to be avoided; a part may end in
 ``:weight``. A colon right after a digit is part of the text, so ``a clock at 10:30`` has no
 weight and ``a clock at 10:30 :2`` has.
-``\\|`` and ``\\:`` are a bar and a colon in the text, ``\\-`` at the start a plain dash.
+``\|`` and ``\:`` are a bar and a colon in the text, ``\-`` at the start a plain dash.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ MAX_PROMPT = 2_000
 MAX_WEIGHT = 100.0
 
 _WEIGHT = re.compile(r"^(?P<text>.*(?:[^\d\s\\]|\s))\s*:\s*(?P<weight>\d+(?:\.\d*)?|\.\d+)$", re.DOTALL)
-_BROKEN_WEIGHT = re.compile(r"[^\d\s\\]\s*:\s*(?P<weight>[-+]?\d[\w.+-]*|[-+]?(?:nan|inf)\w*)$", re.IGNORECASE)
+_BROKEN_WEIGHT = re.compile(
+    r"[^\d\s\\]\s*:\s*(?P<weight>[-+]?\d[\w.+-]*|[-+]?(?:nan|inf)\w*)$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def parse_prompt(prompt: str) -> tuple[Target, ...]:
             f"prompt is {len(prompt):,} characters long ({prompt[:40]!r}...): keep it to {MAX_PROMPT:,}"
         )
     if not prompt.strip():
-        raise ConfigError("prompt is empty: say what to dream, e.g. \"a lighthouse in a storm\"")
+        raise ConfigError('prompt is empty: say what to dream, e.g. "a lighthouse in a storm"')
     return tuple(_parse_part(part, prompt) for part in re.split(r"(?<!\\)\|", prompt))
 
 
@@ -76,8 +78,8 @@ def _parse_part(part: str, prompt: str) -> Target:
         text, weight = match["text"].strip(), float(match["weight"])
         if not 0 < weight <= MAX_WEIGHT:
             raise ConfigError(
-                f"prompt part {part.strip()!r} has weight {weight:g}: choose more than 0, at most {MAX_WEIGHT:g}"
-                " (begin the part with - to avoid it)"
+                f"prompt part {part.strip()!r} has weight {weight:g}: choose more than 0, at most"
+                f" {MAX_WEIGHT:g} (begin the part with - to avoid it)"
             )
     elif broken := _BROKEN_WEIGHT.search(text):
         raise ConfigError(
@@ -100,5 +102,7 @@ def parse_picture(value: str) -> Target:
     if colon and re.fullmatch(r"\d+(\.\d*)?|\.\d+", tail):
         text, weight = head, float(tail)
     if not text or not 0 < weight <= MAX_WEIGHT:
-        raise ConfigError(f"image prompt {value!r}: write FILE or FILE:weight with a weight up to {MAX_WEIGHT:g}")
+        raise ConfigError(
+            f"image prompt {value!r}: write FILE or FILE:weight with a weight up to {MAX_WEIGHT:g}"
+        )
     return Target(text=text, weight=weight, avoid=avoid, picture=True)

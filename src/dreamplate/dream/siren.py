@@ -12,15 +12,22 @@ from dreamplate.dream.config import SirenConfig
 
 
 class Siren(nn.Module):
-    """A picture as a sine network over coordinates (Sitzmann et al., "Implicit Neural
-    Representations with Periodic Activation Functions", 2020, section 3.2 for the start).
+    """A picture as a sine network over coordinates.
+
+    After Sitzmann et al., "Implicit Neural Representations with Periodic Activation Functions", 2020;
+    section 3.2 for how weights start.
 
     Coordinates run over [-1, 1] along the shorter side. Along an axis that tiles, the coordinate is
     replaced by its position on a circle, so the picture is periodic whatever the weights.
     """
 
     def __init__(
-        self, config: SirenConfig, width: int, height: int, wrap: tuple[bool, bool], generator: torch.Generator
+        self,
+        config: SirenConfig,
+        width: int,
+        height: int,
+        wrap: tuple[bool, bool],
+        generator: torch.Generator,
     ) -> None:
         super().__init__()
         self.config, self.wrap = config, wrap
@@ -68,7 +75,7 @@ class Siren(nn.Module):
         for _ in range(200):
             optimiser.zero_grad(set_to_none=True)
             error = from_display(self(w, h), self.config.chroma) - target
-            torch.mean(error * error).backward()
+            torch.autograd.backward(torch.mean(error * error))
             optimiser.step()
         optimiser.zero_grad(set_to_none=True)
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dreamplate.plate.colour import colourspaces, convert, resolve_colourspace, tone_map
+    from dreamplate.plate.frames import parse_frames
     from dreamplate.plate.io import open_plate, read, read_parts, write, write_parts
     from dreamplate.plate.limits import Limits
     from dreamplate.plate.plate import Box, Plate
     from dreamplate.plate.reader import PlateReader
-    from dreamplate.plate.sequence import Sequence, open_sequence, parse_frames
+    from dreamplate.plate.sequence import Sequence, open_sequence
     from dreamplate.plate.summary import Info, PartInfo, VideoInfo, info
     from dreamplate.plate.tensor import ENCODINGS, from_tensor, to_tensor
     from dreamplate.plate.video_reader import VideoReader
@@ -35,7 +36,7 @@ _HOME = {
     "info": "summary",
     "open_plate": "io",
     "open_sequence": "sequence",
-    "parse_frames": "sequence",
+    "parse_frames": "frames",
     "read": "io",
     "read_parts": "io",
     "resolve_colourspace": "colour",

@@ -14,14 +14,13 @@ import numpy as np
 
 from dreamplate.errors import MediaError, MediaLimitError
 from dreamplate.plate.attributes import clean_metadata, file_colourspace
+from dreamplate.plate.bands import Run, bands, runs
 from dreamplate.plate.formats import FORMATS, Format, sniff
 from dreamplate.plate.libraries import guarded, hushed, one_line, openimageio
 from dreamplate.plate.limits import Limits
 from dreamplate.plate.note import NOTE_KEY, Note, read_note
 from dreamplate.plate.plate import Box, MetaValue, Pixels, Plate
 from dreamplate.plate.trailer import check_jpeg_end, check_jpeg_size, read_trailer
-
-_BAND = 1 << 25  # decode about 32 MiB at a time: a lying header fails before much memory is touched
 
 
 @dataclass(frozen=True)
@@ -231,10 +230,11 @@ class PlateReader:
         """Decode rows band by band into a fresh array."""
         width = part.data_window.width
         out = np.empty((last - first, width, len(names)), np.float32)
-        runs = list(_runs(part, names, whole_numbers=self.format is FORMATS["openexr"]))
-        for top, bottom in _bands(first, last, width * len(part.channels) * 4, part.tile):
+        whole = self.format is FORMATS["openexr"]
+        groups = list(runs(part.channels, part.types, names, whole_numbers=whole))
+        for top, bottom in bands(first, last, width * len(part.channels) * 4, part.tile):
             rows = slice(max(first, top) - first, min(last, bottom) - first)
-            for run in runs:
+            for run in groups:
                 band = self._read_band(index, part.tile, (top, bottom), run)
                 keep = band[max(first, top) - top : min(last, bottom) - top]
                 for place, source in run.places:
@@ -242,7 +242,7 @@ class PlateReader:
         return out
 
     def _read_band(
-        self, index: int, tile: tuple[int, int] | None, rows: tuple[int, int], run: _Run
+        self, index: int, tile: tuple[int, int] | None, rows: tuple[int, int], run: Run
     ) -> np.ndarray[Any, Any]:
         """Return some rows (cut at the last of the picture) of some channels."""
         # Where the decoder thinks the pixels are; the note of a format without windows may say otherwise.
@@ -258,19 +258,6 @@ class PlateReader:
         if band is None:
             raise MediaError(self._message(self._input.geterror()))
         return np.asarray(band).reshape(bottom - top, spec.width, run.end - run.begin)
-
-
-@dataclass(frozen=True)
-class _Run:
-    """Neighbouring stored channels ``begin`` to ``end``, decoded together to one sample type.
-
-    ``places`` pairs a channel of the result with a channel of the run.
-    """
-
-    begin: int
-    end: int
-    sample: str
-    places: tuple[tuple[int, int], ...]
 
 
 @contextmanager
@@ -290,36 +277,3 @@ def _premultiply(pixels: Pixels, names: tuple[str, ...]) -> None:
     for place, name in enumerate(names):
         if name in ("R", "G", "B", "Y"):
             pixels[:, :, place] *= alpha
-
-
-def _bands(first: int, last: int, row_bytes: int, tile: tuple[int, int] | None) -> Iterator[tuple[int, int]]:
-    """Yield row ranges that cover ``first`` to ``last``, whole tiles where the file is tiled."""
-    unit = tile[1] if tile else 16
-    step = max(unit, _BAND // max(1, row_bytes) // unit * unit)
-    top = first // unit * unit if tile else first
-    while top < last:
-        # Later bands start on multiples of the unit, as the compressed blocks of the file do.
-        bottom = (top + step) // unit * unit
-        yield top, bottom if tile else min(bottom, last)
-        top = bottom
-
-
-def _runs(part: PartInfo, names: tuple[str, ...], *, whole_numbers: bool) -> Iterator[_Run]:
-    """Group the wanted channels into neighbouring runs of one sample type."""
-    wanted = sorted((part.channels.index(name), place) for place, name in enumerate(names))
-
-    def sample(index: int) -> str:
-        # OpenImageIO scales whole numbers to 0-1; in OpenEXR they are identifiers and stay what they are.
-        return "uint" if whole_numbers and part.types[index] == "uint" else "float"
-
-    start = 0
-    for stop in range(1, len(wanted) + 1):
-        if stop < len(wanted):
-            before, here = wanted[stop - 1][0], wanted[stop][0]
-            if here == before + 1 and sample(here) == sample(before):
-                continue
-        run = wanted[start:stop]
-        begin = run[0][0]
-        places = tuple((place, index - begin) for index, place in run)
-        yield _Run(begin, run[-1][0] + 1, sample(begin), places)
-        start = stop

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from dreamplate.errors import TakeError
 from dreamplate.take.config import canonical_json
-from dreamplate.take.take import SCHEMA, Take
+from dreamplate.take.record import SCHEMA
+from dreamplate.take.take import Take
 
 if TYPE_CHECKING:
     from dreamplate.plate import Plate

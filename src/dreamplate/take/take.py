@@ -13,60 +13,22 @@ progress.mp4                  the previews as a film
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-import platform
-import secrets
-import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from dreamplate.errors import ConfigError, ResourceError, StateError, TakeError
-from dreamplate.files import free_space, raise_os_error, sha256, write_bytes_atomic
+from dreamplate.files import free_space
 from dreamplate.take import machine
 from dreamplate.take.config import C, Config, config_id, from_dict, to_dict
-from dreamplate.take.fields import Bounds
+from dreamplate.take.folder import LOCK, clear_folder, make_folder, remove_litter
 from dreamplate.take.lock import hold, is_held
-from dreamplate.take.recipes import read_text
+from dreamplate.take.record import Record, Status, check_source, new_record, read_record, write_record
 from dreamplate.take.state import pack, read_state, write_state
-from dreamplate.take.yamltext import dump_yaml, load_yaml
 
-SCHEMA = 1
-"""Version of the layout of ``take.yaml`` and of the folder."""
-
-Status = Literal["planned", "running", "paused", "finished", "failed"]
-
-_OURS = ("take.yaml", "log.jsonl", "metrics.json", "preview.png", "progress.mp4", "previews", "tasks")
 _MARGIN = 1 << 20  # bytes that must stay free besides a new state
-
-
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """A file that the work reads: changed contents would make a resumed run end elsewhere."""
-
-    path: Path
-    size: Annotated[int, Bounds(ge=0)]
-    sha256: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Record:
-    """What ``take.yaml`` says, besides the config."""
-
-    schema: int
-    kind: str
-    id: str
-    created: str
-    platform: str
-    seed: int | None = None
-    status: Status = "planned"
-    error: str | None = None
-    versions: dict[str, str] = dataclasses.field(default_factory=dict)
-    sources: tuple[Source, ...] = ()
-    preview_every: Annotated[int, Bounds(ge=1)] | None = None
 
 
 class Take:
@@ -103,26 +65,16 @@ class Take:
             ResourceError: The disk is full.
         """
         path = Path(path)
-        data, identity = to_dict(config), config_id(config)
-        _make_folder(path)
+        # Everything that may be wrong with the new work is found before the old is touched.
+        record = new_record(kind, config, map(Path, sources))
+        make_folder(path)
         if (path / "take.yaml").exists():
             if not overwrite:
-                return _same(cls.open(path), kind, identity)
-            _clear(path)
+                return _same(cls.open(path), kind, record.id)
+            clear_folder(path)
         elif strangers := sorted(item.name for item in path.iterdir() if not item.name.startswith(".")):
             raise TakeError(f"{path}: is not empty ({strangers[0]} …) and is not a take; choose a new folder")
-        seed = data.get("seed")
-        record = Record(
-            schema=SCHEMA,
-            kind=kind,
-            id=identity,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            platform=f"{platform.system()}-{platform.machine()}",
-            seed=seed if isinstance(seed, int) else None,
-            versions=machine.versions(),
-            sources=tuple(_source(Path(item)) for item in sources),
-        )
-        take = cls(path, record, data)
+        take = cls(path, record, to_dict(config))
         take._write_record()
         return take
 
@@ -138,20 +90,7 @@ class Take:
         if not file.is_file():
             what = "no such folder" if not path.exists() else "has no take.yaml, so it is not a take"
             raise TakeError(f"{path}: {what}; give the folder that a run made")
-        try:
-            data = load_yaml(read_text(file, what="take"), source=str(file))
-            if not isinstance(data, dict) or not isinstance(data.get("config"), dict):
-                raise TakeError(f"{file}: has no config; the file is damaged, start a new take")
-            if data.get("schema") != SCHEMA:
-                raise TakeError(
-                    f"{file}: has schema {data.get('schema')!r}, this version of Dreamplate reads {SCHEMA};"
-                    " use the version that made it, or start a new take"
-                )
-            config = data.pop("config")
-            record = from_dict(Record, data, source=str(file))
-        except ConfigError as error:
-            raise TakeError(f"{error}; repair the file or start a new take") from error
-        return cls(path, record, config)
+        return cls(path, *read_record(file))
 
     def __repr__(self) -> str:
         return f"Take({str(self.path)!r}, {self.kind!r}, {self.status!r})"
@@ -169,7 +108,7 @@ class Take:
     @property
     def is_running(self) -> bool:
         """Whether a process works on the take now."""
-        return is_held(self.path / ".lock")
+        return is_held(self.path / LOCK)
 
     @property
     def state_path(self) -> Path:
@@ -221,7 +160,7 @@ class Take:
         Raises:
             TakeError: Another process works on it.
         """
-        return hold(self.path / ".lock", str(self.path))
+        return hold(self.path / LOCK, str(self.path))
 
     def update(self, **changes: Any) -> None:
         """Change fields of the record, such as ``status`` and ``error``, on disk too.
@@ -267,15 +206,7 @@ class Take:
             TakeError: One is gone or has changed.
         """
         for source in self.record.sources:
-            if not source.path.is_file():
-                raise TakeError(
-                    f"{source.path}: source of {self.path} is gone; put it back or start a new take"
-                )
-            if source.path.stat().st_size != source.size or _hash(source.path) != source.sha256:
-                raise TakeError(
-                    f"{source.path}: source of {self.path} has changed since the take began; put the old"
-                    " file back or start a new take"
-                )
+            check_source(source, self.path)
 
     def save_state(self, position: int, state: Mapping[str, Any]) -> int:
         """Write a checkpoint, keeping the one before; return its size in bytes.
@@ -325,10 +256,7 @@ class Take:
 
     def remove_litter(self) -> None:
         """Remove temporary files that a killed run left; call it only while holding the lock."""
-        for folder in (self.path, self.path / "previews"):
-            for item in folder.glob(".*.tmp*"):
-                with suppress(OSError):
-                    item.unlink()
+        remove_litter(self.path)
 
     def _unpack(self, saved: Any, path: Path) -> tuple[int, Mapping[str, Any]]:
         if not isinstance(saved, dict) or not {"kind", "id", "position", "job"} <= saved.keys():
@@ -338,27 +266,7 @@ class Take:
         return saved["position"], saved["job"]
 
     def _write_record(self) -> None:
-        data = to_dict(self.record)
-        config = dump_yaml({"config": self.config_data})
-        text = (
-            f"# A Dreamplate take. Continue it with: dreamplate resume FOLDER\n{dump_yaml(data)}\n"
-            f"# The complete description of the work. Do not edit it here: copy it into a recipe.\n{config}"
-        )
-        write_bytes_atomic(self.path / "take.yaml", text.encode(), family=TakeError)
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        probe = path / f".{secrets.token_hex(4)}.tmp"
-        probe.touch()
-        probe.unlink()
-    except FileExistsError:
-        raise TakeError(f"{path}: is a file; choose a folder for the take") from None
-    except OSError as error:
-        raise_os_error(error, path, TakeError, "make a take in")
-    except ValueError as error:
-        raise TakeError(f"{str(path)!r}: cannot be a folder name ({error}); choose another") from error
+        write_record(self.path / "take.yaml", self.record, self.config_data)
 
 
 def _same(take: Take, kind: str, identity: str) -> Take:
@@ -369,42 +277,3 @@ def _same(take: Take, kind: str, identity: str) -> Take:
         f"{take.path}: already holds another {take.kind} take; choose a new folder,"
         " or --overwrite to replace it"
     )
-
-
-def _clear(path: Path) -> None:
-    """Remove what a take made, and nothing else that somebody may have put beside it."""
-    with hold(path / ".lock", str(path)):
-        names = {*_OURS, *(item.name for item in path.glob("state*.safetensors"))}
-        names |= set(_outputs(path))
-        # The record goes last: should this be cut short, the folder still is a take.
-        for name in sorted(names, key=lambda name: name == "take.yaml"):
-            item = path / name
-            try:
-                if item.is_dir() and not item.is_symlink():
-                    shutil.rmtree(item)
-                else:
-                    item.unlink(missing_ok=True)
-            except OSError as error:
-                raise_os_error(error, item, TakeError, "remove")
-
-
-def _outputs(path: Path) -> list[str]:
-    """Return the names of the outcome files that the take says it wrote."""
-    try:
-        names = list(json.loads((path / "metrics.json").read_bytes())["outputs"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-    # The file may have been edited: only plain files right inside the take are ever removed.
-    plain = [name for name in names if isinstance(name, str) and Path(name).name == name]
-    return [name for name in plain if (path / name).is_file()]
-
-
-def _source(path: Path) -> Source:
-    path = path.absolute()
-    if not path.is_file():
-        raise TakeError(f"{path}: no such source file; check the path")
-    return Source(path, path.stat().st_size, _hash(path))
-
-
-def _hash(path: Path) -> str:
-    return sha256(path, family=TakeError)
