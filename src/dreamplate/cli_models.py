@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tyro.conf import Positional
+
 from dreamplate.errors import DreamplateError, ModelError
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ class ListModels:
 class ShowModel:
     """Show a model's card: what it is, how it was made, what may be done with it."""
 
-    name: str
+    name: Positional[str]
     """Name of the model."""
 
     def run(self) -> int:
@@ -57,7 +59,7 @@ class ShowModel:
 class ImportModel:
     """Read a weight file safely and put it into the store as safetensors with a card."""
 
-    file: Path
+    file: Positional[Path]
     """Weight file: safetensors, torch, pickle, .npy or .npz."""
     name: str | None = None
     """Name of the model; made from the file name if not given."""
@@ -79,7 +81,7 @@ class ImportModel:
 class PullModel:
     """Fetch a model from the Hugging Face hub into the store. The only command that uses the network."""
 
-    hub_id: str
+    hub_id: Positional[str]
     """OWNER/MODEL."""
     revision: str | None = None
     """Branch, tag or commit."""
@@ -101,7 +103,7 @@ class PullModel:
 class VerifyModels:
     """Hash every weight file again and compare it with its card."""
 
-    names: tuple[str, ...] = ()
+    names: Positional[tuple[str, ...]] = ()
     """Models to verify; all of them if none is named."""
 
     def run(self) -> int:

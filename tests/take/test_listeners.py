@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from toys import make
@@ -81,6 +84,30 @@ def test_a_terminal_that_is_gone_stops_nothing(tmp_path: Path) -> None:
     for number, listener in enumerate([Notices(Gone()), ProgressLines(Gone())]):
         listener.on_notice("hello")
         assert run(*make(tmp_path / str(number), steps=3), listeners=[listener]).status == "finished"
+
+
+class Interrupting(io.RawIOBase):
+    """A terminal at which SIGTERM comes in the middle of a write."""
+
+    def __init__(self) -> None:
+        self.text = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        if b"step 3/" in data and b"step 3/" not in self.text:
+            os.kill(os.getpid(), signal.SIGTERM)
+        self.text += bytes(data)
+        return len(data)
+
+
+def test_a_signal_in_the_middle_of_a_line(tmp_path: Path) -> None:
+    terminal = Interrupting()
+    stream = io.TextIOWrapper(io.BufferedWriter(terminal))
+    result = run(*make(tmp_path / "t", steps=10), listeners=[ProgressLines(stream)], preview_frames=0)
+    assert (result.status, result.step) == ("paused", 3)
+    assert b"stopping after this step\n" in terminal.text
 
 
 @pytest.mark.parametrize(

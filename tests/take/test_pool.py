@@ -168,7 +168,9 @@ def test_signals_pause_all(tmp_path: Path, number: int, code: int) -> None:
     assert (result.status, result.exit_code, Take.open(take.path).status) == ("paused", code, "paused")
     states = [Take.open(task.path) for task in tasks]
     assert not any(state.is_running for state in states)
-    assert {state.status for state in states} <= {"paused", "planned"}, [state.record.error for state in states]
+    assert {state.status for state in states} <= {"paused", "planned"}, [
+        state.record.error for state in states
+    ]
     assert any(state.load_state() for state in states)
     done = run_group(take, tasks, runner="toys:run_toy", workers=2, threads=1)
     assert done.status == "finished"

@@ -264,10 +264,13 @@ def encode_picture(scorer: Scorer, path: str, device: torch.device) -> Tensor:
 
 
 def picture_tensor(path: str | Any) -> Tensor:
-    """Read a picture as ``(1, 3, height, width)``, display-encoded and clipped to [0, 1]."""
-    plate = read(path)
-    image = to_tensor(plate.with_(pixels=plate.rgb(), channels=("R", "G", "B")))
-    return image.nan_to_num(0.0, 1.0, 0.0).clamp(0, 1)
+    """Read a picture as ``(1, 3, height, width)``, display-encoded and clipped to [0, 1].
+
+    Raises:
+        MediaError: It cannot be read, or holds NaN or infinite values.
+    """
+    plate = read(path).check_finite(str(path)).to_display()
+    return to_tensor(plate.with_(pixels=plate.rgb(), channels=("R", "G", "B"))).clamp(0, 1)
 
 
 def read_picture(path: Any, size: tuple[int, int]) -> Tensor:

@@ -47,7 +47,7 @@ class Listener:
         """A checkpoint with ``position`` steps done is safe on disk."""
 
     def on_notice(self, text: str) -> None:
-        """Something that the user should read; may come at any moment, even within a step."""
+        """Something that the user should read; may come within a step and from another thread."""
 
     def on_end(self, result: RunResult) -> None:
         """The run is over, finished or paused; not called when it failed."""

@@ -60,11 +60,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=None, help="threads of numerical libraries")
     options = parser.parse_args(arguments)
     output = _take_over_stdout()
+    lock = threading.Lock()
     prepare_process(options.threads)
 
     def send(event: dict[str, Any]) -> None:
         # A parent that is gone cannot listen; that its take is to be paused comes by another way.
-        with suppress(OSError):
+        with lock, suppress(OSError):
             output.write(json.dumps(event) + "\n")
             output.flush()
 
