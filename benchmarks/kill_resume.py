@@ -159,16 +159,17 @@ def kill_pool(folder: Path, kills: int, tasks: int, chance: random.Random) -> di
     for _ in range(kills):
         pool = start("killed")
         time.sleep(0.3 + chance.uniform(0.3, 0.3 + length / kills))
+        workers = []
         if pool.poll() is None:
-            victims = [pool.pid, *children(pool.pid)]
-            victim = chance.choice(victims)
+            workers = children(pool.pid)
+            victim = chance.choice([pool.pid, *workers])
             landed += 1
             os.kill(victim, signal.SIGKILL)
             if victim != pool.pid:
                 time.sleep(0.3)
                 pool.kill()
         pool.wait()
-        settle(folder / "killed")
+        settle(workers)
     assert start("killed").wait() == 0
     again = damaged = different = 0
     for path in sorted((folder / "killed" / "tasks").iterdir()):
@@ -194,10 +195,18 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def settle(folder: Path) -> None:
-    """Wait until orphaned workers have noticed that their parent is gone."""
-    while any(Take.open(path).is_running for path in (folder / "tasks").iterdir()):
+def settle(workers: list[int]) -> None:
+    """Wait until orphaned workers have noticed that their parent is gone, and have left."""
+    while any(is_alive(worker) for worker in workers):
         time.sleep(0.05)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
 
 
 def main() -> int:

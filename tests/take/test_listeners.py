@@ -96,7 +96,7 @@ class Interrupting(io.RawIOBase):
         return True
 
     def write(self, data: Any) -> int:
-        if b"step 3/" in data and b"step 3/" not in self.text:
+        if b"step 3/" in bytes(data) and b"step 3/" not in self.text:
             os.kill(os.getpid(), signal.SIGTERM)
         self.text += bytes(data)
         return len(data)

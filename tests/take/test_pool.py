@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -257,3 +258,23 @@ def test_a_second_interrupt_kills(tmp_path: Path) -> None:
         pool_of(tasks)
     thread.join()
     assert not any(Take.open(task.path).is_running for task in tasks)
+
+
+def test_an_orphan_begins_nothing(tmp_path: Path) -> None:
+    """A task that was still waiting when the parent went is left for the next run."""
+    (task,) = prepare(tmp_path / "t", 1)
+    Take.create(task.path, task.kind, task.config)
+    order = json.dumps({"take": str(task.path)})
+    for _ in range(5):  # the parent is gone long before the worker has started
+        worker = [
+            sys.executable,
+            "-m",
+            "dreamplate.take.worker",
+            "--runner",
+            "toys:run_toy",
+            "--threads",
+            "1",
+        ]
+        subprocess.run(worker, input=f"{order}\n", text=True, capture_output=True, check=False)
+        assert Take.open(task.path).status in ("planned", "paused", "running")
+        assert not (task.path / "final.png").exists()

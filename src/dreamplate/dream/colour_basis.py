@@ -9,6 +9,7 @@ independently, with standard deviations of about 4 : 1.1 : 0.5.
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 OPPONENT = (
@@ -21,7 +22,7 @@ SPREAD = (1.0, 0.28, 0.13)
 """Relative standard deviation of natural pictures along the axes."""
 
 
-def basis(chroma: float = 1.0) -> Tensor:
+def basis(chroma: float = 1.0) -> Float[Tensor, "3 3"]:
     """Return the ``(3, 3)`` matrix from decorrelated coordinates to colour.
 
     Args:
@@ -31,13 +32,13 @@ def basis(chroma: float = 1.0) -> Tensor:
     return torch.tensor(OPPONENT) * spread
 
 
-def to_display(planes: Tensor, chroma: float = 1.0) -> Tensor:
+def to_display(planes: Float[Tensor, "n 3 h w"], chroma: float = 1.0) -> Float[Tensor, "n 3 h w"]:
     """Turn unbounded decorrelated planes ``(n, 3, h, w)`` into display-encoded colour in (0, 1)."""
     mixed = torch.einsum("rc,nchw->nrhw", basis(chroma).to(planes), planes)
     return torch.sigmoid(mixed)
 
 
-def from_display(image: Tensor, chroma: float = 1.0) -> Tensor:
+def from_display(image: Float[Tensor, "n 3 h w"], chroma: float = 1.0) -> Float[Tensor, "n 3 h w"]:
     """Invert ``to_display``; values are kept 1/512 away from 0 and 1, where it has no inverse."""
     inside = image.clamp(1 / 512, 1 - 1 / 512)
     return torch.einsum("cr,nrhw->nchw", torch.linalg.inv(basis(chroma)).to(image), torch.logit(inside))

@@ -29,7 +29,7 @@ class CutConfig:
 
     number: Annotated[int, Bounds(ge=1, le=4096)] = 8
     """How many cut-outs a step."""
-    size_mean: Annotated[float, Bounds(gt=0, le=4)] = 0.9
+    size_mean: Annotated[float, Bounds(gt=0, le=4)] = 1.0
     """Mean side of a cut at the start, over the picture's shorter side."""
     size_mean_end: Annotated[float, Bounds(gt=0, le=4)] = 0.6
     """Mean side of a cut at the end of the run."""
@@ -39,8 +39,8 @@ class CutConfig:
     """Smallest side."""
     size_max: Annotated[float, Bounds(gt=0, le=4)] = 1.1
     """Largest side; above 1 a cut sees mirrored (or wrapped) surroundings."""
-    overhang: Share = 0.3
-    """How much of a cut may hang over the edge, so that the rim is judged as often as the middle."""
+    overhang: Share = 0.0
+    """How much of a cut may hang over the edge: more lets things stand at the rim, 0 keeps them whole."""
     rotate: Annotated[float, Bounds(ge=0, le=180)] = 8.0
     """Largest rotation in degrees."""
     shear: Share = 0.06
@@ -69,13 +69,13 @@ class CutConfig:
 class FftConfig:
     """Options of the `fft` generator."""
 
-    learning_rate: Rate = 0.1
+    learning_rate: Rate = 0.12
     """Adam's step size at the start."""
-    decay: Annotated[float, Bounds(ge=0, le=3)] = 1.4
+    decay: Annotated[float, Bounds(ge=0, le=3)] = 1.6
     """How steeply amplitudes fall with frequency; 1 is that of natural pictures, more is smoother."""
     start: Annotated[float, Bounds(ge=0, le=10)] = 0.3
     """Size of the random start; 1 has the contrast of a natural picture."""
-    chroma: Annotated[float, Bounds(ge=0, le=10)] = 1.5
+    chroma: Annotated[float, Bounds(ge=0, le=10)] = 1.3
     """Spread of colour against brightness; 1 is that of natural pictures."""
 
 
@@ -97,7 +97,7 @@ class SirenConfig:
     """Frequency factor of the first layer: how fine the first structures are."""
     gain: Annotated[float, Bounds(gt=0, le=1000)] = 4.0
     """Contrast of the network's output."""
-    chroma: Annotated[float, Bounds(ge=0, le=10)] = 1.5
+    chroma: Annotated[float, Bounds(ge=0, le=10)] = 1.3
     """Spread of colour against brightness; 1 is that of natural pictures."""
 
 
@@ -113,7 +113,7 @@ class PixelsConfig:
     """How steeply the amplitude falls from one level to the next finer one, in octaves."""
     start: Annotated[float, Bounds(ge=0, le=10)] = 0.1
     """Size of the random start."""
-    chroma: Annotated[float, Bounds(ge=0, le=10)] = 1.5
+    chroma: Annotated[float, Bounds(ge=0, le=10)] = 1.3
     """Spread of colour against brightness; 1 is that of natural pictures."""
 
 
@@ -137,7 +137,7 @@ class DreamConfig:
     """What the picture is made of."""
     scorer: str = "bridge"
     """What judges it; `bridge` is built in."""
-    steps: Annotated[int, Bounds(ge=1, le=1_000_000)] = 300
+    steps: Annotated[int, Bounds(ge=1, le=1_000_000)] = 250
     """How many steps."""
     init: Path | None = None
     """A picture to start from."""
@@ -153,11 +153,11 @@ class DreamConfig:
     """When each stage begins, as a share of all steps."""
     cut_sides: tuple[Annotated[int, Bounds(ge=32, le=1024)], ...] = (128, 160, 224)
     """Side in pixels at which cuts are judged during each stage (scorers of one fixed size keep theirs)."""
-    natural: Weight = 0.02
+    natural: Weight = 1.0
     """Weight of natural statistics: how far the scorer's features may stray from those of photographs."""
     smooth: Weight = 0.0
     """Weight of smoothness (mean squared difference of neighbouring pixels)."""
-    sharpen: Annotated[float, Bounds(ge=0, le=4)] = 0.0
+    sharpen: Annotated[float, Bounds(ge=0, le=4)] = 0.5
     """Final sharpening of the finished picture."""
     memory: str = "1GiB"
     """Memory for judging cuts; they are worked off in chunks that fit."""

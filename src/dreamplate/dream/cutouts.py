@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from dreamplate.dream.config import CutConfig
@@ -27,16 +28,16 @@ class Cuts:
     ``centre`` (0 to 1, the middle of a pixel row counts as half a pixel).
     """
 
-    centre: Tensor  # (n, 2) x, y in [0, 1]
-    size: Tensor  # (n,) side of the cut over the shorter side of the picture
-    angle: Tensor  # (n,) radians
-    shear: Tensor  # (n,)
-    flip: Tensor  # (n,) +1 or -1
-    tilt: Tensor  # (n, 2) perspective terms
-    gain: Tensor  # (n, 3) colour multipliers
-    offset: Tensor  # (n, 3) colour offsets
-    noise: Tensor  # (n,) standard deviation of added noise
-    noise_seed: Tensor  # (n,) int64, each cut's own noise
+    centre: Float[Tensor, "n 2"]  # x, y in [0, 1]
+    size: Float[Tensor, " n"]  # side of the cut over the shorter side of the picture
+    angle: Float[Tensor, " n"]  # radians
+    shear: Float[Tensor, " n"]
+    flip: Float[Tensor, " n"]  # +1 or -1
+    tilt: Float[Tensor, "n 2"]  # perspective terms
+    gain: Float[Tensor, "n 3"]  # colour multipliers
+    offset: Float[Tensor, " n #3"]  # colour offsets, one for all channels or one each
+    noise: Float[Tensor, " n"]  # standard deviation of added noise
+    noise_seed: Int[Tensor, " n"]  # int64, each cut's own noise
 
     def __len__(self) -> int:
         return self.size.shape[0]
@@ -45,7 +46,9 @@ class Cuts:
         return Cuts(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
 
-def uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> Tensor:
+def uniform(
+    shape: tuple[int, ...], low: float, high: float, generator: torch.Generator
+) -> Float[Tensor, "*shape"]:
     """Return uniform draws in [low, high) of ``shape`` from a CPU generator."""
     return torch.rand(shape, generator=generator) * (high - low) + low
 
@@ -108,7 +111,7 @@ def draw_cuts(
     )
 
 
-def _fold(values: Tensor, low: float, high: float) -> Tensor:
+def _fold(values: Float[Tensor, " n"], low: float, high: float) -> Float[Tensor, " n"]:
     """Reflect values at both ends of [low, high] until they lie inside."""
     if high <= low:
         return torch.full_like(values, low)
@@ -134,7 +137,7 @@ def full_view(count: int = 1) -> Cuts:
     )
 
 
-def cut_grid(cuts: Cuts, side: int, width: int, height: int) -> Tensor:
+def cut_grid(cuts: Cuts, side: int, width: int, height: int) -> Float[Tensor, "{len(cuts)} {side} {side} 2"]:
     """Return sampling positions ``(n, side, side, 2)`` in pixels (x, y; the first centre is 0.5)."""
     line = (torch.arange(side, dtype=torch.float32) + 0.5) / side - 0.5
     v, u = torch.meshgrid(line, line, indexing="ij")
@@ -151,8 +154,13 @@ def cut_grid(cuts: Cuts, side: int, width: int, height: int) -> Tensor:
 
 
 def take_cuts(
-    image: Tensor, cuts: Cuts, side: int, *, wrap: tuple[bool, bool] = (False, False), colour: bool = True
-) -> Tensor:
+    image: Float[Tensor, "1 3 height width"],
+    cuts: Cuts,
+    side: int,
+    *,
+    wrap: tuple[bool, bool] = (False, False),
+    colour: bool = True,
+) -> Float[Tensor, "{len(cuts)} 3 {side} {side}"]:
     """Resample cut-outs of a picture.
 
     Each cut reads the picture from a level of a box-filtered pyramid chosen so that neighbouring
@@ -194,7 +202,7 @@ def take_cuts(
     return result.clamp(0, 1)
 
 
-def cut_noise(cuts: Cuts, side: int) -> Tensor:
+def cut_noise(cuts: Cuts, side: int) -> Float[Tensor, "{len(cuts)} 3 {side} {side}"]:
     """Return each cut's own noise ``(n, 3, side, side)``, the same however the cuts are chunked."""
     rows = []
     for seed, std in zip(cuts.noise_seed.tolist(), cuts.noise.tolist(), strict=True):
@@ -203,11 +211,13 @@ def cut_noise(cuts: Cuts, side: int) -> Tensor:
     return torch.stack(rows)
 
 
-def _select(cuts: Cuts, index: Tensor) -> Cuts:
+def _select(cuts: Cuts, index: Int[Tensor, " chosen"]) -> Cuts:
     return Cuts(**{f.name: getattr(cuts, f.name)[index] for f in fields(cuts)})
 
 
-def _halve(image: Tensor, wrap: tuple[bool, bool]) -> Tensor:
+def _halve(
+    image: Float[Tensor, "1 3 height width"], wrap: tuple[bool, bool]
+) -> Float[Tensor, "1 3 (height+1)//2 (width+1)//2"]:
     """Return the picture at half size (rounded up) by averaging two by two pixels."""
     height, width = image.shape[-2:]
     right, below = width % 2, height % 2
@@ -218,7 +228,9 @@ def _halve(image: Tensor, wrap: tuple[bool, bool]) -> Tensor:
     return F.avg_pool2d(image, 2)
 
 
-def _sample(image: Tensor, grid: Tensor, wrap: tuple[bool, bool]) -> Tensor:
+def _sample(
+    image: Float[Tensor, "1 3 height width"], grid: Float[Tensor, "n side side 2"], wrap: tuple[bool, bool]
+) -> Float[Tensor, "n 3 side side"]:
     """Read ``image`` (1, 3, h, w) bilinearly at pixel positions ``grid`` (n, s, s, 2)."""
     height, width = image.shape[-2:]
     x, y = grid[..., 0], grid[..., 1]

@@ -6,6 +6,7 @@ import math
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Complex, Float
 from torch import Tensor, nn
 
 from dreamplate.dream.colour_basis import from_display, to_display
@@ -30,7 +31,7 @@ class Fft(nn.Module):
     ) -> None:
         super().__init__()
         self.config = config
-        self.scale: Tensor
+        self.scale: Float[Tensor, "h half"]
         self.size = (width, height)
         self.canvas = tuple(_canvas_side(side, wraps) for side, wraps in zip(self.size, wrap, strict=True))
         w, h = self.canvas
@@ -40,7 +41,7 @@ class Fft(nn.Module):
         # Normalised so that a spectrum of standard normal numbers gives planes of unit variance.
         self.register_buffer("scale", scale / (4 * (scale * scale).sum()).sqrt(), persistent=False)
 
-    def forward(self, width: int, height: int) -> Tensor:
+    def forward(self, width: int, height: int) -> Float[Tensor, "1 3 {height} {width}"]:
         """Render ``(1, 3, height, width)``; a smaller size keeps exactly the frequencies it can hold."""
         full_h, (w, h) = self.canvas[1], self._canvas_for(width, height)
         spectrum = torch.view_as_complex(self.spectrum * self.scale[..., None])
@@ -55,7 +56,7 @@ class Fft(nn.Module):
         return w, h
 
     @torch.no_grad()
-    def paint(self, image: Tensor) -> None:
+    def paint(self, image: Float[Tensor, "1 3 height width"]) -> None:
         """Take over a picture ``(1, 3, height, width)``; the canvas margin becomes its mirrored edge."""
         (w, h), (width, height) = self.canvas, self.size
         left, top = (w - width) // 2, (h - height) // 2
@@ -69,14 +70,16 @@ def _canvas_side(side: int, wraps: bool) -> int:
     return side if wraps else 2 * math.ceil(side * (1 + Fft.MARGIN) / 2)
 
 
-def frequencies(height: int, width: int) -> Tensor:
+def frequencies(height: int, width: int) -> Float[Tensor, "{height} {width}//2+1"]:
     """Return spatial frequencies ``(height, width // 2 + 1)`` in cycles per pixel."""
     fy = torch.fft.fftfreq(height)[:, None]
     fx = torch.fft.rfftfreq(width)[None, :]
     return torch.sqrt(fx * fx + fy * fy)
 
 
-def resize_spectrum(spectrum: Tensor, height: int, width: int, full_height: int) -> Tensor:
+def resize_spectrum(
+    spectrum: Complex[Tensor, "c {full_height} half"], height: int, width: int, full_height: int
+) -> Complex[Tensor, "c {height} {width}//2+1"]:
     """Cut or zero-pad a half spectrum ``(c, H, W // 2 + 1)`` to that of ``height`` by ``width``.
 
     With ``norm="forward"`` the planes keep their values; only the band limit changes.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 LUMA = (0.2126, 0.7152, 0.0722)
 """Rec. 709 weights."""
 
 
-def blur(planes: Tensor, sigma: float, wrap: tuple[bool, bool]) -> Tensor:
+def blur(planes: Float[Tensor, "n c h w"], sigma: float, wrap: tuple[bool, bool]) -> Float[Tensor, "n c h w"]:
     """Blur ``(n, c, h, w)`` with a Gaussian; edges are mirrored, or wrap where the picture tiles."""
     radius = max(1, round(3 * sigma))
     radius = min(radius, min(planes.shape[-2:]) - 1)
@@ -24,7 +25,9 @@ def blur(planes: Tensor, sigma: float, wrap: tuple[bool, bool]) -> Tensor:
     return F.conv2d(padded, kernel.view(1, 1, -1, 1).repeat(channels, 1, 1, 1), groups=channels)
 
 
-def sharpen(image: Tensor, amount: float, wrap: tuple[bool, bool] = (False, False)) -> Tensor:
+def sharpen(
+    image: Float[Tensor, "1 3 h w"], amount: float, wrap: tuple[bool, bool] = (False, False)
+) -> Float[Tensor, "1 3 h w"]:
     """Sharpen brightness by unsharp masking at a radius of 1/512 of the shorter side; colours stay.
 
     Args:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,9 @@ from dreamplate.dream.towers import package_file
 KINDS = ("names", "descriptions", "guidelines", "contexts")
 """The anchors of a class, in the order in which they are stored."""
 CONTEXTS_EACH = 6
+"""How many of :data:`CONTEXTS` a class is put into."""
+SHARED_BY = 2
+"""Names of more classes than this are left out."""
 CONTEXTS = (
     "a photo of {a}",
     "a painting of {a}",
@@ -98,15 +102,21 @@ def read_classes() -> tuple[ClassText, ...]:
     written, labels, clean = (
         json.loads(package_file(key).read_text(encoding="utf-8")) for key in ("written", "labels", "clean")
     )
-    classes = []
+    entries = [written.get(str(index), {}) for index in range(len(clean))]
+    lists = []
     for index, plain in enumerate(clean):
-        entry = written.get(str(index), {})
-        best = entry.get("name") or [plain]
         spelt: dict[str, str] = {}
-        for name in (*best, plain, *labels[str(index)].split(", ")):
+        for name in (*entries[index].get("name", ()), plain, *labels[str(index)].split(", ")):
             spelt.setdefault(name.lower(), name)
+        lists.append(spelt)
+    # A name that many classes share ("Canis lupus familiaris") says nothing about any of them.
+    uses = Counter(key for spelt in lists for key in spelt)
+    classes = []
+    for entry, spelt in zip(entries, lists, strict=True):
+        first = next(iter(spelt.values()))
+        names = [name for key, name in spelt.items() if uses[key] <= SHARED_BY or name == first]
         classes.append(
-            ClassText(best[0], tuple(spelt.values()), entry.get("description", ""), entry.get("guidelines", ""))
+            ClassText(first, tuple(names), entry.get("description", ""), entry.get("guidelines", ""))
         )
     return tuple(classes)
 

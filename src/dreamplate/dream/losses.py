@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 
@@ -18,12 +19,12 @@ class Wanted:
         avoid: ``(t,)`` bool, targets that the picture should not show.
     """
 
-    vectors: Tensor
-    weights: Tensor
-    avoid: Tensor
+    vectors: Float[Tensor, "t dim"]
+    weights: Float[Tensor, " t"]
+    avoid: Bool[Tensor, " t"]
 
 
-def want(vectors: Tensor, weights: list[float], avoid: list[bool]) -> Wanted:
+def want(vectors: Float[Tensor, "t dim"], weights: list[float], avoid: list[bool]) -> Wanted:
     """Put targets together; weights are scaled so that the wanted ones add up to 1.
 
     A dream of nothing but things to avoid keeps their weights relative to their own sum.
@@ -34,7 +35,7 @@ def want(vectors: Tensor, weights: list[float], avoid: list[bool]) -> Wanted:
     return Wanted(vectors, (weight / total).to(vectors), shun.to(vectors.device))
 
 
-def agreement(embeddings: Tensor, wanted: Wanted) -> Tensor:
+def agreement(embeddings: Float[Tensor, "n dim"], wanted: Wanted) -> Float[Tensor, " n"]:
     """Return how well each view agrees with the targets, ``(n,)``, at most 1.
 
     Wanted targets count with their cosine, linearly. Targets to avoid count only while their cosine
@@ -46,7 +47,9 @@ def agreement(embeddings: Tensor, wanted: Wanted) -> Tensor:
     return counted @ wanted.weights
 
 
-def roughness(image: Tensor, wrap: tuple[bool, bool] = (False, False)) -> Tensor:
+def roughness(
+    image: Float[Tensor, "1 3 height width"], wrap: tuple[bool, bool] = (False, False)
+) -> Float[Tensor, ""]:
     """Return the mean squared difference of neighbouring pixels, across the seam of wrapped axes too."""
     across = image - image.roll(1, -1) if wrap[0] else image[..., 1:] - image[..., :-1]
     down = image - image.roll(1, -2) if wrap[1] else image[..., 1:, :] - image[..., :-1, :]

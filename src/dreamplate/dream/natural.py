@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from dreamplate.nets.efficientnet_lite import Layer
@@ -34,11 +35,11 @@ class NaturalStatistics:
     def __init__(self, memory: float = 0.8) -> None:
         self.memory = memory
         self.steps = 0
-        self.moments: list[Tensor] = []  # per layer (2, c): mean, mean of squares
-        self._gathered: list[Tensor] = []
+        self.moments: list[Float[Tensor, "2 c"]] = []  # per layer: mean, mean of squares
+        self._gathered: list[Float[Tensor, "2 c"]] = []
         self._share = 0.0
 
-    def penalty(self, layers: Sequence[Layer], share: float) -> Tensor:
+    def penalty(self, layers: Sequence[Layer], share: float) -> Float[Tensor, ""]:
         """Return a chunk's part of the penalty, linear in its moments, and note its moments.
 
         Args:
@@ -56,7 +57,7 @@ class NaturalStatistics:
         self._share += share
         return total * (share / len(layers))
 
-    def slope(self, index: int, layer: Layer) -> Tensor:
+    def slope(self, index: int, layer: Layer) -> Float[Tensor, "2 c"]:
         """Return the gradient ``(2, c)`` of a layer's penalty by its running moments."""
         mean, square = self.moments[index]
         scale = layer.std + self.FLOOR
@@ -105,7 +106,7 @@ class NaturalStatistics:
         self.steps, self.moments, self._gathered = steps, list(kept), []
 
 
-def moments(values: Tensor) -> Tensor:
+def moments(values: Float[Tensor, "n c h w"]) -> Float[Tensor, "2 c"]:
     """Return mean and mean of squares ``(2, c)`` of activations ``(n, c, h, w)``."""
     rows = values.permute(0, 2, 3, 1).reshape(-1, values.shape[1]).float()
     return torch.stack([rows.mean(0), (rows * rows).mean(0)])

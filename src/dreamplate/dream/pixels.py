@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from dreamplate.dream.colour_basis import from_display, to_display
@@ -41,14 +42,14 @@ class Pixels(nn.Module):
         """Return the amplitude of a level: 1 for the coarsest, falling by ``2 ** -decay`` per octave."""
         return float(2.0 ** (-self.config.decay * level))
 
-    def planes(self, count: int) -> Tensor:
+    def planes(self, count: int) -> Float[Tensor, "1 3 height width"]:
         """Return the sum of the ``count`` coarsest levels at the size of the finest of them."""
         total: Tensor = self.levels[0] * self.gain(0)
         for level in range(1, count):
             total = enlarge(total, self.sizes[level], self.wrap) + self.levels[level] * self.gain(level)
         return total
 
-    def forward(self, width: int, height: int) -> Tensor:
+    def forward(self, width: int, height: int) -> Float[Tensor, "1 3 {height} {width}"]:
         """Render ``(1, 3, height, width)`` from the levels that are not finer than that."""
         count = next(
             (i + 1 for i, (h, w) in enumerate(self.sizes) if h >= height and w >= width), len(self.sizes)
@@ -64,7 +65,7 @@ class Pixels(nn.Module):
         return to_display(planes, self.config.chroma)
 
     @torch.no_grad()
-    def paint(self, image: Tensor) -> None:
+    def paint(self, image: Float[Tensor, "1 3 height width"]) -> None:
         """Take over a picture exactly (within the range of the colour mapping)."""
         target = from_display(image, self.config.chroma)
         total = torch.zeros_like(self.levels[0])
@@ -78,7 +79,9 @@ class Pixels(nn.Module):
             total = wanted
 
 
-def enlarge(planes: Tensor, size: tuple[int, int], wrap: tuple[bool, bool]) -> Tensor:
+def enlarge(
+    planes: Float[Tensor, "n c h w"], size: tuple[int, int], wrap: tuple[bool, bool]
+) -> Float[Tensor, "n c {size[0]} {size[1]}"]:
     """Upsample bilinearly; along wrapped axes the last column blends into the first."""
     if not any(wrap):
         return F.interpolate(planes, size, mode="bilinear", align_corners=False)

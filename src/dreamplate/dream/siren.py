@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from dreamplate.dream.colour_basis import from_display, to_display
@@ -47,7 +48,7 @@ class Siren(nn.Module):
         )
         self.out = _linear(config.hidden, 3, math.sqrt(6 / config.hidden) / config.w0, generator)
 
-    def forward(self, width: int, height: int) -> Tensor:
+    def forward(self, width: int, height: int) -> Float[Tensor, "1 3 {height} {width}"]:
         """Render ``(1, 3, height, width)``; the function is continuous, so any size shows the same."""
         weight = self.out.weight
         axes = [
@@ -64,7 +65,7 @@ class Siren(nn.Module):
         return to_display(planes * self.config.gain, self.config.chroma)
 
     @torch.enable_grad()
-    def paint(self, image: Tensor) -> None:
+    def paint(self, image: Float[Tensor, "1 3 height width"]) -> None:
         """Fit the network to a picture by least squares in colour coordinates (200 Adam steps)."""
         height, width = image.shape[-2:]
         shrink = min(1.0, 160 / min(width, height))
@@ -80,7 +81,7 @@ class Siren(nn.Module):
         optimiser.zero_grad(set_to_none=True)
 
 
-def coordinates(side: int, span: float, wraps: bool) -> Tensor:
+def coordinates(side: int, span: float, wraps: bool) -> Float[Tensor, "{side} 1+{wraps}"]:
     """Return pixel centres ``(side, 1)`` in [-span, span], or ``(side, 2)`` on a circle of that length."""
     t = (torch.arange(side, dtype=torch.float32) + 0.5) / side * 2 - 1
     if not wraps:

@@ -48,7 +48,7 @@ def package_file(key: str) -> Path:
             return path
     extra = "test" if key == "lite2" else "scorer"
     raise MissingExtraError(
-        f"the package {package.replace('_', '-')} is not installed: pip install \"dreamplate[{extra}]\""
+        f'the package {package.replace("_", "-")} is not installed: pip install "dreamplate[{extra}]"'
     )
 
 

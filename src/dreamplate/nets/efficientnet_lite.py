@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from dreamplate.errors import CheckpointError, ModelError
@@ -32,7 +33,9 @@ LAYERS = ("stem", "stage1", "stage2", "stage3", "stage4", "stage5", "stage6", "s
 """Names that :meth:`EfficientNetLite.features` understands, from shallow to deep."""
 
 
-def fold_batchnorm(weight: Tensor, norm: Sequence[Tensor], eps: float = BN_EPS) -> tuple[Tensor, Tensor]:
+def fold_batchnorm(
+    weight: Float[Tensor, "out in k k"], norm: Sequence[Float[Tensor, " out"]], eps: float = BN_EPS
+) -> tuple[Float[Tensor, "out in k k"], Float[Tensor, " out"]]:
     """Fold a batch normalisation into the convolution before it.
 
     Args:
@@ -58,18 +61,18 @@ class _ReLU6(torch.autograd.Function):
     """ReLU6 in place, remembering only its result; torch's own in-place form also copies its input."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         ctx.mark_dirty(x)
         ctx.save_for_backward(x.clamp_(0, 6))
         return x
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
+    def backward(ctx: Any, grad: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         (y,) = ctx.saved_tensors
         return torch.ops.aten.hardtanh_backward(grad, y, 0.0, 6.0)  # type: ignore[no-any-return]
 
 
-def relu6_(x: Tensor) -> Tensor:
+def relu6_(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Clamp to 0..6 in place, differentiably."""
     return _ReLU6.apply(x)  # type: ignore[no-any-return, no-untyped-call]
 
@@ -83,9 +86,9 @@ class Layer(NamedTuple):
         std: ``(c,)`` over photographs.
     """
 
-    values: Tensor
-    mean: Tensor
-    std: Tensor
+    values: Float[Tensor, "n c h w"]
+    mean: Float[Tensor, " c"]
+    std: Float[Tensor, " c"]
 
 
 class Conv(nn.Module):
@@ -95,21 +98,27 @@ class Conv(nn.Module):
     outputs had mean beta and standard deviation ``|gamma|``, kept as ``mean`` and ``std``.
     """
 
-    mean: Tensor
-    std: Tensor
+    mean: Float[Tensor, " out"]
+    std: Float[Tensor, " out"]
 
-    def __init__(self, weight: Tensor, bias: Tensor, stride: int = 1, clip: bool = True) -> None:
+    def __init__(
+        self,
+        weight: Float[Tensor, "out in k k"],
+        bias: Float[Tensor, " out"],
+        stride: int = 1,
+        clip: bool = True,
+    ) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros_like(bias), persistent=False)
         self.register_buffer("std", torch.ones_like(bias), persistent=False)
-        self.weight = nn.Parameter(weight)
+        self.weight = nn.Parameter(weight.contiguous(memory_format=torch.channels_last))
         self.bias = nn.Parameter(bias)
         self.stride = stride
         self.clip = clip
         self.groups = weight.shape[0] if weight.shape[1] == 1 else 1
         self.products: torch.dtype | None = None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "n in h w"]) -> Float[Tensor, "n out h_out w_out"]:
         """``(n, in, h, w)`` to ``(n, out, ceil(h / stride), ceil(w / stride))``."""
         kernel = self.weight.shape[-1]
         if kernel == 1 and self.products is not None:
@@ -122,7 +131,7 @@ class Conv(nn.Module):
         y = F.conv2d(x, self.weight, self.bias, self.stride, (top, left), groups=self.groups)
         return relu6_(y) if self.clip else y
 
-    def _multiply(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+    def _multiply(self, x: Float[Tensor, "n in h w"], dtype: torch.dtype) -> Float[Tensor, "n out h w"]:
         # A 1x1 convolution of a channels-last map is one matrix product on a view of it.
         rows = x.permute(0, 2, 3, 1).to(dtype)
         y = F.linear(rows, self.weight[:, :, 0, 0].to(dtype), self.bias.to(dtype)).to(x.dtype)
@@ -140,8 +149,10 @@ class Block(nn.Module):
         inside = (expand or depthwise).weight.shape[1 if expand else 0]
         self.residual = depthwise.stride == 1 and inside == project.weight.shape[0]
 
-    def forward(self, x: Tensor, seen: list[Layer] | None = None) -> Tensor:
-        """``(n, in, h, w)`` to ``(n, out, ceil(h / stride), ceil(w / stride))``; notes its end in ``seen``."""
+    def forward(
+        self, x: Float[Tensor, "n in h w"], seen: list[Layer] | None = None
+    ) -> Float[Tensor, "n out h_out w_out"]:
+        """``(n, in, h, w)`` to ``(n, out, ceil(h / stride), ceil(w / stride))``; noted in ``seen``."""
         y: Tensor = self.project(self.depthwise(self.expand(x) if self.expand else x))
         if seen is not None:
             seen.append(Layer(y, self.project.mean, self.project.std))
@@ -262,11 +273,13 @@ class EfficientNetLite(nn.Module):
     @property
     def size(self) -> int:
         """Input side in pixels that this width and depth was trained at."""
-        depth = sum(len(list(stage)) for stage in self.stages if isinstance(stage, nn.Sequential))
+        depth = sum(len(list(stage.children())) for stage in self.stages)
         width = self.head.weight.shape[1]
         return SIZES.get((depth, width), 224)
 
-    def features(self, images: Tensor, layers: Sequence[str] = ("pooled",)) -> dict[str, Tensor]:
+    def features(
+        self, images: Float[Tensor, "n 3 h w"], layers: Sequence[str] = ("pooled",)
+    ) -> dict[str, Float[Tensor, "n ..."]]:
         """Activations at the named depths; nothing deeper than the deepest is computed.
 
         Args:
@@ -296,18 +309,20 @@ class EfficientNetLite(nn.Module):
                 found[name] = x
         return found
 
-    def pooled_with_layers(self, images: Tensor) -> tuple[Tensor, list[Layer]]:
+    def pooled_with_layers(
+        self, images: Float[Tensor, "n 3 h w"]
+    ) -> tuple[Float[Tensor, "n c"], list[Layer]]:
         """Return the pooled features ``(n, 1280)`` and the narrow end of every block, shallow to deep.
 
         The narrow ends are cheap to look at: inside a block there are six times as many numbers.
         """
         seen: list[Layer] = []
         x = self.stem((images - MEAN) / STD)
-        for block in (block for stage in self.stages for block in stage):
+        for block in (block for stage in self.stages for block in stage.children()):
             x = block(x, seen)
         return self.head(x).mean((-2, -1)), seen
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n classes"]:
         """Class scores before softmax: ``(n, 3, h, w)`` in [0, 1] to ``(n, classes)``."""
         logits: Tensor = self.fc(self.features(images)["pooled"])
         return logits

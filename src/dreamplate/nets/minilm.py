@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from dreamplate.errors import CheckpointError, MissingExtraError, ModelError
@@ -31,17 +32,15 @@ WINDOW = 256
 class Layer(nn.Module):
     """Self-attention and a two-layer perceptron, each added to its input and then normalised."""
 
-    def __init__(self, width: int, inner: int) -> None:
+    def __init__(self, parts: Mapping[str, nn.Module], heads: int) -> None:
         super().__init__()
-        self.heads = width // HEAD_WIDTH
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
-        self.norm1 = nn.LayerNorm(width, NORM_EPS)
-        self.fc1 = nn.Linear(width, inner)
-        self.fc2 = nn.Linear(inner, width)
-        self.norm2 = nn.LayerNorm(width, NORM_EPS)
+        self.heads = heads
+        self.qkv, self.out, self.norm1 = parts["qkv"], parts["out"], parts["norm1"]
+        self.fc1, self.fc2, self.norm2 = parts["fc1"], parts["fc2"], parts["norm2"]
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(
+        self, x: Float[Tensor, "n tokens width"], mask: Bool[Tensor, "n 1 1 tokens"]
+    ) -> Float[Tensor, "n tokens width"]:
         """``x`` is ``(n, tokens, width)``; ``mask`` ``(n, 1, 1, tokens)`` is true at real tokens."""
         n, tokens, width = x.shape
         q, k, v = self.qkv(x).view(n, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
@@ -51,15 +50,31 @@ class Layer(nn.Module):
         return y
 
 
-class MiniLM(nn.Module):
-    """The encoder: token numbers in, one vector a token out. Widths and depth come from the checkpoint."""
+def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
+    # Made at size 1 and given its weights, so that no time goes into random numbers that nobody sees.
+    made = nn.Linear(1, 1)
+    made.weight, made.bias = nn.Parameter(weight), nn.Parameter(bias)
+    made.out_features, made.in_features = weight.shape
+    return made
 
-    def __init__(self, words: int, positions: int, width: int, inner: int, depth: int) -> None:
+
+def _norm(weight: Tensor, bias: Tensor) -> nn.LayerNorm:
+    made = nn.LayerNorm(len(weight), NORM_EPS)
+    made.weight, made.bias = nn.Parameter(weight), nn.Parameter(bias)
+    return made
+
+
+class MiniLM(nn.Module):
+    """The encoder: token numbers in, one vector a token out. Build it with :meth:`from_state`."""
+
+    def __init__(self, words: Tensor, positions: Tensor, norm: nn.Module, layers: Sequence[Layer]) -> None:
         super().__init__()
-        self.words = nn.Embedding(words, width)
-        self.positions = nn.Embedding(positions, width)
-        self.norm = nn.LayerNorm(width, NORM_EPS)
-        self.layers = nn.ModuleList(Layer(width, inner) for _ in range(depth))
+        self.words = nn.Parameter(words)
+        self.positions = nn.Parameter(positions)
+        self.norm = norm
+        self.layers = nn.ModuleList(layers)
+        self.requires_grad_(False)
+        self.eval()
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> MiniLM:
@@ -69,46 +84,51 @@ class MiniLM(nn.Module):
             CheckpointError: A tensor is missing or its shape does not fit.
         """
 
-        def take(name: str) -> Tensor:
+        def take(name: str, *shape: int) -> Tensor:
             if name not in state:
                 raise CheckpointError(f"MiniLM: tensor {name!r} is missing; use a complete BERT checkpoint")
+            found = tuple(state[name].shape)
+            if len(found) != len(shape) or any(
+                want not in (-1, got) for want, got in zip(shape, found, strict=True)
+            ):
+                raise CheckpointError(f"MiniLM: {name} has shape {found}, {shape} expected (-1 is any)")
             return state[name].float()
 
-        words, positions = (
-            take("embeddings.word_embeddings.weight"),
-            take("embeddings.position_embeddings.weight"),
-        )
-        depth = len({name.split(".")[2] for name in state if name.startswith("encoder.layer.")})
-        inner = take("encoder.layer.0.intermediate.dense.weight").shape[0]
-        # Every sentence is of segment 0, so its vector is part of every position.
-        positions = positions + take("embeddings.token_type_embeddings.weight")[0]
-        with torch.device("meta"):
-            net = cls(len(words), len(positions), words.shape[1], inner, depth)
-        ours = {"words.weight": words, "positions.weight": positions}
-        renamed = {"norm": "embeddings.LayerNorm"}
-        for i in range(depth):
-            theirs = f"encoder.layer.{i}."
-            for part in ("weight", "bias"):
-                joined = [take(f"{theirs}attention.self.{key}.{part}") for key in ("query", "key", "value")]
-                ours[f"layers.{i}.qkv.{part}"] = torch.cat(joined)
-            renamed |= {
-                f"layers.{i}.out": theirs + "attention.output.dense",
-                f"layers.{i}.norm1": theirs + "attention.output.LayerNorm",
-                f"layers.{i}.fc1": theirs + "intermediate.dense",
-                f"layers.{i}.fc2": theirs + "output.dense",
-                f"layers.{i}.norm2": theirs + "output.LayerNorm",
-            }
-        for mine, theirs in renamed.items():
-            ours |= {f"{mine}.{part}": take(f"{theirs}.{part}") for part in ("weight", "bias")}
-        for name, want in net.state_dict().items():
-            if ours[name].shape != want.shape:
-                raise CheckpointError(
-                    f"MiniLM: {name} has shape {tuple(ours[name].shape)}, not {tuple(want.shape)}"
-                )
-        net.load_state_dict(ours, assign=True)
-        return net.requires_grad_(False).eval()
+        def linear(name: str, out: int, inside: int) -> tuple[Tensor, Tensor]:
+            return take(f"{name}.weight", out, inside), take(f"{name}.bias", out)
 
-    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        words = take("embeddings.word_embeddings.weight", -1, -1)
+        width = words.shape[1]
+        if width % HEAD_WIDTH:
+            raise CheckpointError(
+                f"MiniLM: {width} channels are no multiple of {HEAD_WIDTH}; use a MiniLM checkpoint"
+            )
+        # Every sentence is of segment 0, so its vector is part of every position.
+        positions = take("embeddings.position_embeddings.weight", -1, width)
+        positions = positions + take("embeddings.token_type_embeddings.weight", -1, width)[0]
+
+        def norm(name: str) -> nn.LayerNorm:
+            return _norm(take(f"{name}.weight", width), take(f"{name}.bias", width))
+
+        layers = []
+        for index in range(len({name.split(".")[2] for name in state if name.startswith("encoder.layer.")})):
+            base = f"encoder.layer.{index}."
+            self_ = [linear(f"{base}attention.self.{key}", width, width) for key in ("query", "key", "value")]
+            inner = len(take(f"{base}intermediate.dense.bias", -1))
+            parts = {
+                "qkv": _linear(torch.cat([w for w, _ in self_]), torch.cat([b for _, b in self_])),
+                "out": _linear(*linear(f"{base}attention.output.dense", width, width)),
+                "norm1": norm(f"{base}attention.output.LayerNorm"),
+                "fc1": _linear(*linear(f"{base}intermediate.dense", inner, width)),
+                "fc2": _linear(*linear(f"{base}output.dense", width, inner)),
+                "norm2": norm(f"{base}output.LayerNorm"),
+            }
+            layers.append(Layer(parts, width // HEAD_WIDTH))
+        if not layers:
+            raise CheckpointError("MiniLM: no encoder.layer.N tensors found; use a complete BERT checkpoint")
+        return cls(words, positions, norm("embeddings.LayerNorm"), layers)
+
+    def forward(self, tokens: Int[Tensor, "n t"], mask: Bool[Tensor, "n t"]) -> Float[Tensor, "n t width"]:
         """Read sentences.
 
         Args:
@@ -118,7 +138,7 @@ class MiniLM(nn.Module):
         Returns:
             ``(n, t, width)`` token vectors; those at padding mean nothing.
         """
-        x = self.norm(self.words(tokens) + self.positions.weight[: tokens.shape[1]])
+        x = self.norm(F.embedding(tokens, self.words) + self.positions[: tokens.shape[1]])
         for layer in self.layers:
             x = layer(x, mask[:, None, None, :])
         vectors: Tensor = x
@@ -151,7 +171,7 @@ def load_tokenizer(path: Path) -> Tokenizer:
 
 def tokenize(
     tokenizer: Tokenizer, texts: Sequence[str], window: int = WINDOW
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Int[Tensor, "windows t"], Bool[Tensor, "windows t"], Int[Tensor, " windows"]]:
     """Cut texts into windows of word pieces, each between a begin and an end mark.
 
     Returns:
@@ -178,7 +198,7 @@ def tokenize(
 @torch.no_grad()
 def encode_sentences(
     net: MiniLM, tokenizer: Tokenizer, texts: Sequence[str], batch: int = 64, window: int = WINDOW
-) -> Tensor:
+) -> Float[Tensor, "{len(texts)} width"]:
     """Sentence vectors of unit length, ``(texts, width)``.
 
     Args:
@@ -188,8 +208,8 @@ def encode_sentences(
         batch: Windows read at once.
         window: Tokens in a window; longer texts are averaged over several.
     """
-    device = net.words.weight.device
-    total = torch.zeros(len(texts), net.words.weight.shape[1], device=device)
+    device = net.words.device
+    total = torch.zeros(len(texts), net.words.shape[1], device=device)
     # Texts of similar length go together, so that little work is spent on padding.
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     for start in range(0, len(order), batch):

@@ -72,10 +72,13 @@ def main(arguments: list[str] | None = None) -> int:
     module, _, name = options.runner.partition(":")
     runner: Runner = getattr(import_module(module), name)
     tasks: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    busy = threading.Event()
-    threading.Thread(target=_listen, args=(tasks, busy), daemon=True).start()
+    busy, gone = threading.Event(), threading.Event()
+    threading.Thread(target=_listen, args=(tasks, busy, gone), daemon=True).start()
     while (line := tasks.get()) is not None:
+        # Either this thread sees that the parent is gone, or the listening one sees that this one is busy.
         busy.set()
+        if gone.is_set():
+            return 0
         code = _serve(runner, json.loads(line), send)
         busy.clear()
         if code:
@@ -98,9 +101,10 @@ def _serve(runner: Runner, order: dict[str, Any], send: Callable[[dict[str, Any]
     return result.exit_code
 
 
-def _listen(tasks: queue.SimpleQueue[str | None], busy: threading.Event) -> None:
+def _listen(tasks: queue.SimpleQueue[str | None], busy: threading.Event, gone: threading.Event) -> None:
     for line in sys.stdin:
         tasks.put(line)
+    gone.set()
     if busy.is_set():
         os.kill(os.getpid(), signal.SIGTERM)
     tasks.put(None)
