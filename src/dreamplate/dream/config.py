@@ -83,7 +83,7 @@ class FftConfig:
 class SirenConfig:
     """Options of the `siren` generator."""
 
-    learning_rate: Rate = 0.0005
+    learning_rate: Rate = 0.0002
     """Adam's step size at the start."""
     scale: Annotated[float, Bounds(gt=0, le=1)] = 0.4
     """Size at which it learns, as a share of the stage's size: its cost grows with every pixel rendered."""
@@ -95,7 +95,7 @@ class SirenConfig:
     """Frequency factor of the hidden layers."""
     w0_first: Annotated[float, Bounds(gt=0, le=1000)] = 30.0
     """Frequency factor of the first layer: how fine the first structures are."""
-    gain: Annotated[float, Bounds(gt=0, le=1000)] = 4.0
+    gain: Annotated[float, Bounds(gt=0, le=1000)] = 6.0
     """Contrast of the network's output."""
     chroma: Annotated[float, Bounds(ge=0, le=10)] = 1.3
     """Spread of colour against brightness; 1 is that of natural pictures."""
@@ -105,11 +105,11 @@ class SirenConfig:
 class PixelsConfig:
     """Options of the `pixels` generator."""
 
-    learning_rate: Rate = 0.05
+    learning_rate: Rate = 0.1
     """Adam's step size at the start."""
     levels: Annotated[int, Bounds(ge=1, le=14)] = 7
     """Grids in the pyramid; 1 is plain pixels."""
-    decay: Annotated[float, Bounds(ge=0, le=3)] = 0.5
+    decay: Annotated[float, Bounds(ge=0, le=3)] = 1.0
     """How steeply the amplitude falls from one level to the next finer one, in octaves."""
     start: Annotated[float, Bounds(ge=0, le=10)] = 0.1
     """Size of the random start."""
