@@ -77,7 +77,7 @@ def main() -> None:
             top1 = sum(row["rank"] == 1 for row in rows) / len(rows)
             top5 = sum(row["rank"] <= 5 for row in rows) / len(rows)
             cpu = sum(row["cpu"] for row in rows) / len(rows)
-            print(f"== {generator}: {len(rows)} prompts, top-1 {top1:.3f}, top-5 {top5:.3f}, {cpu:.0f} CPU s each")
+            print(f"== {generator}: {len(rows)} prompts, top-1 {top1:.3f}, top-5 {top5:.3f}, {cpu:.0f} CPU s")
 
 
 if __name__ == "__main__":

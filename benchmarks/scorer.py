@@ -34,7 +34,6 @@ from dreamplate.dream.judge import centre_square
 from dreamplate.dream.scorers import load_scorer
 from dreamplate.models import Store
 from dreamplate.nets.minilm import encode_sentences
-from dreamplate.plate import read, to_tensor
 
 SHARED = Path(os.environ.get("DREAMPLATE_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 FOLDS = 5
@@ -142,14 +141,21 @@ def held_out(asked: dict[str, Tensor], rows: Tensor, fit: Fit | list[Fit]) -> di
     return {kind: torch.cat(parts) for kind, parts in found.items()}
 
 
-def load_pictures(paths: list[Path], size: int) -> Tensor:
-    return torch.cat([centre_square(to_tensor(read(path)).clamp(0, 1), size) for path in paths])
+def load_picture(path: Path, size: int) -> Tensor:
+    """A WebP test picture, already display-encoded; a plate cannot be one, so OpenImageIO reads it."""
+    import OpenImageIO
+
+    pixels = OpenImageIO.ImageBuf(str(path)).get_pixels(OpenImageIO.FLOAT)[:, :, :3]
+    return centre_square(torch.from_numpy(np.array(pixels.transpose(2, 0, 1)[None])), size)
 
 
 @torch.no_grad()
 def picture_vectors(scorer: BridgeScorer, paths: list[Path], batch: int = 20) -> Tensor:
-    parts = [load_pictures(paths[i : i + batch], scorer.size) for i in range(0, len(paths), batch)]
-    return torch.cat([scorer.encode_image(part) for part in parts])
+    parts = []
+    for start in range(0, len(paths), batch):
+        pictures = [load_picture(path, scorer.size) for path in paths[start : start + batch]]
+        parts.append(scorer.encode_image(torch.cat(pictures)))
+    return torch.cat(parts)
 
 
 def scenes(scorer: BridgeScorer) -> None:

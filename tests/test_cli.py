@@ -161,7 +161,9 @@ BAD = {
     "unknown scorer": (lambda f: ["dream", "a cat", "--scorer", "nope", "--take", f / "t"], 2, "nope"),
     "size 0": (lambda f: ["dream", "a cat", "--size", "0", "64"], 2, "size"),
     "size 100000": (lambda f: ["dream", "a cat", "--size", "100000", "64"], 2, "16384"),
-    "no memory": (lambda f: ["dream", "a cat", *QUICK, "--memory", "1KiB", "--take", f / "t"], 6, "raise mem"),
+    "no memory": (
+        lambda f: ["dream", "a cat", *QUICK, "--memory", "1KiB", "--take", f / "t"], 6, "raise memory"
+    ),
     "take is a file": (lambda f: ["dream", "a cat", "--take", a_file(f)], 4, "occupied"),
     "missing init": (
         lambda f: ["dream", "a cat", *QUICK, "--init", f / "no.png", "--take", f / "t"], 3, "no.png"

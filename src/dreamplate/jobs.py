@@ -15,6 +15,7 @@ from dreamplate.files import sha256
 from dreamplate.take.config import Config, absolute_paths, config_id, from_dict, replace_fields
 from dreamplate.take.fields import nearest
 from dreamplate.take.group import run_group
+from dreamplate.take.job import Job
 from dreamplate.take.listeners import Listener
 from dreamplate.take.machine import versions
 from dreamplate.take.planning import Task, plan
@@ -75,8 +76,10 @@ def start(
         DreamplateError: One line that says what is wrong and what to do.
     """
     config = absolute_paths(config)
+    # A config that no job can be made of leaves no folder behind.
+    job = load_job(kind)(config) if len(tasks_of(kind, config, path)) == 1 else None
     take = Take.create(path, kind, config, sources=source_files(config), overwrite=overwrite)
-    return _go(take, config, workers=workers, threads=threads, listeners=listeners, **options)
+    return _go(take, config, job, workers=workers, threads=threads, listeners=listeners, **options)
 
 
 def resume(
@@ -94,7 +97,7 @@ def resume(
     """
     take = Take.open(path)
     config = take.config(load_config_class(take.kind))
-    return _go(take, config, workers=workers, threads=threads, listeners=listeners, **options)
+    return _go(take, config, None, workers=workers, threads=threads, listeners=listeners, **options)
 
 
 def redo(
@@ -169,6 +172,7 @@ def source_files(config: Config) -> list[Path]:
 def _go(
     take: Take,
     config: Config,
+    job: Job | None,
     *,
     workers: int | None,
     threads: int | None,
@@ -177,7 +181,7 @@ def _go(
 ) -> RunResult:
     tasks = tasks_of(take.kind, config, take.path)
     if len(tasks) == 1:
-        return run(load_job(take.kind)(config), take, listeners=listeners, **options)
+        return run(job or load_job(take.kind)(config), take, listeners=listeners, **options)
     return run_group(take, tasks, runner=_RUNNER, workers=workers, threads=threads, listeners=listeners)
 
 

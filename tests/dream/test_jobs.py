@@ -13,7 +13,7 @@ from toy import ToyScorer
 
 from dreamplate.dream import jobs as dream_jobs
 from dreamplate.dream.chunks import bytes_per_cut, chunk_size
-from dreamplate.dream.config import CutConfig, DreamConfig
+from dreamplate.dream.config import CutConfig, DreamConfig, SirenConfig
 from dreamplate.dream.jobs import DreamJob, encode_targets, learning_rate, stage_at, targets_of
 from dreamplate.dream.losses import agreement, roughness, want
 from dreamplate.dream.natural import NaturalStatistics, moments
@@ -29,6 +29,7 @@ SMALL = DreamConfig(
     cut_sides=(32, 32, 40),
     natural=0.5,
     cuts=CutConfig(number=5),
+    siren=SirenConfig(hidden=32, layers=3, learning_rate=0.001, gain=4.0),
 )
 
 

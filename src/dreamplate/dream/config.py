@@ -83,7 +83,7 @@ class FftConfig:
 class SirenConfig:
     """Options of the `siren` generator."""
 
-    learning_rate: Rate = 0.0002
+    learning_rate: Rate = 0.0001
     """Adam's step size at the start."""
     scale: Annotated[float, Bounds(gt=0, le=1)] = 0.4
     """Size at which it learns, as a share of the stage's size: its cost grows with every pixel rendered."""
@@ -95,7 +95,7 @@ class SirenConfig:
     """Frequency factor of the hidden layers."""
     w0_first: Annotated[float, Bounds(gt=0, le=1000)] = 30.0
     """Frequency factor of the first layer: how fine the first structures are."""
-    gain: Annotated[float, Bounds(gt=0, le=1000)] = 6.0
+    gain: Annotated[float, Bounds(gt=0, le=1000)] = 8.0
     """Contrast of the network's output."""
     chroma: Annotated[float, Bounds(ge=0, le=10)] = 1.3
     """Spread of colour against brightness; 1 is that of natural pictures."""
