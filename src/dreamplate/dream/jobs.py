@@ -51,7 +51,7 @@ class DreamJob:
     def __init__(self, config: DreamConfig, scorer: Scorer | None = None) -> None:
         self.config = config
         self.device = find_device(config.device)
-        self.scorer = scorer or load_scorer(config.scorer, self.device)
+        self.scorer = scorer or load_scorer(config.scorer, self.device, getattr(torch, config.precision))
         self.targets = targets_of(config)
         self.wanted = encode_targets(self.scorer, self.targets, self.device)
         self.generator = make_generator(config, torch.Generator().manual_seed(config.seed)).to(self.device)
@@ -118,11 +118,10 @@ class DreamJob:
             part = cuts[start : start + chunk]
             share = len(part) / len(cuts)
             views = take_cuts(leaf, part, side, wrap=config.wrap)
-            with self._precision():
-                if layered is not None:
-                    embeddings, layers = layered(views)
-                else:
-                    embeddings = self.scorer.encode_image(views)
+            if layered is not None:
+                embeddings, layers = layered(views)
+            else:
+                embeddings = self.scorer.encode_image(views)
             agreed = agreement(embeddings.float(), self.wanted).mean()
             loss = -agreed * share
             if layered is not None:
@@ -131,10 +130,6 @@ class DreamJob:
             total += float(agreed.detach()) * share
         self.natural.close_step()
         return total
-
-    def _precision(self) -> torch.autocast:
-        enabled = self.config.precision == "bfloat16"
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
 
     def _chunk(self, side: int) -> int:
         return min(self.config.cuts.number, chunk_size(self.scorer, side, parse_memory(self.config.memory)))
