@@ -6,13 +6,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PROMPT ?= a lighthouse in a storm
 SEED   ?= 7
+RECIPE ?= siren
 TAKE   ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: dream test check lint types bench docs clean help
 
 help:
-	@echo "make dream [PROMPT=...] [SEED=...] [TAKE=...]   set up, then make a picture from words"
+	@echo "make dream [PROMPT=...] [RECIPE=...] [SEED=...]  set up, then make a picture from words"
 	@echo "make test                                        set up, then run every test"
 	@echo "make check                                       what CI runs: tests, lint, types, fresh install"
 	@echo "make bench                                       print every benchmark's table"
@@ -41,7 +42,7 @@ $(VENV)/.stamp-docs: $(VENV)/.stamp-run
 	@touch $@
 
 dream: $(VENV)/.stamp-run
-	$(BIN)/dreamplate dream "$(PROMPT)" --seed $(SEED) $(if $(TAKE),--take "$(TAKE)")
+	$(BIN)/dreamplate dream "$(PROMPT)" --recipe $(RECIPE) --seed $(SEED) $(if $(TAKE),--take "$(TAKE)")
 
 test: $(VENV)/.stamp-test
 	$(BIN)/python -m pytest

@@ -1,4 +1,6 @@
-"""What ``make dream`` costs: wall time, CPU time and peak memory of the default dream, as a user starts it.
+"""What a dream costs as a user starts it: wall time, CPU time and peak memory, start-up included.
+
+Measured are ``make dream`` (recipe ``siren``) and ``dreamplate dream`` without a recipe (``fft``).
 
 Run: python benchmarks/dream_default.py [PROMPT]
 """
@@ -15,25 +17,42 @@ from pathlib import Path
 
 from dreamplate.take import describe_machine
 
+RECIPES = {"make dream": ["--recipe", "siren"], "dreamplate dream": []}
 
-def main(prompt: str) -> None:
+
+def measure(prompt: str, extra: list[str]) -> dict[str, float]:
     program = Path(sys.executable).with_name("dreamplate")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with tempfile.TemporaryDirectory() as folder:
         take = Path(folder) / "take"
+        command = [str(program), "dream", prompt, "--seed", "7", "--quiet", "--take", str(take), *extra]
         began = time.monotonic()
-        subprocess.run(
-            [str(program), "dream", prompt, "--seed", "7", "--quiet", "--take", str(take)], check=True
-        )
+        subprocess.run(command, check=True)
         wall = time.monotonic() - began
         metrics = json.loads((take / "metrics.json").read_text())
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {
+        "steps": metrics["steps"],
+        "wall": wall,
+        "cpu": cpu,
+        "peak": metrics["peak_rss_bytes"] / 2**30,
+        "score": metrics["scalars"]["score"],
+    }
+
+
+def main(prompt: str) -> None:
     print(json.dumps(describe_machine()))
-    print(f"prompt      {prompt}")
-    print(f"steps       {metrics['steps']}")
-    print(f"wall        {wall:.1f} s, start-up included")
-    print(f"cpu         {used.ru_utime + used.ru_stime:.1f} s")
-    print(f"peak memory {used.ru_maxrss / 2**20:.2f} GiB")
-    print(f"score       {metrics['scalars']['score']:.3f}")
+    print(
+        f"{'512 x 512, ' + prompt:<36} {'steps':>6} {'wall s':>7} {'CPU s':>7} {'peak GiB':>9} {'score':>6}"
+    )
+    for name, extra in RECIPES.items():
+        row = measure(prompt, extra)
+        print(
+            f"{name:<36} {row['steps']:6.0f} {row['wall']:7.1f} {row['cpu']:7.1f} {row['peak']:9.2f}"
+            f" {row['score']:6.3f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

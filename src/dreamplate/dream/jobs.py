@@ -156,8 +156,8 @@ class DreamJob:
             self.generator.load_state_dict(own, strict=False)
 
     def preview(self) -> Plate:
-        """Return the picture so far, at most 512 pixels wide or high."""
-        scale = min(1.0, PREVIEW_SIDE / max(self.config.size))
+        """Return the picture so far: at most 512 pixels wide or high, and no larger than it learns."""
+        scale = min(1.0, PREVIEW_SIDE / max(self.config.size)) * getattr(self.config.options, "scale", 1.0)
         width, height = (max(8, round(side * scale)) for side in self.config.size)
         return from_tensor(self.render(width, height))
 

@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from dreamplate.dream.colour_basis import from_display, to_display
 from dreamplate.dream.config import SirenConfig
 
+BLOCK = 8192
+"""Points that go through the network at a time."""
+
 
 class Siren(nn.Module):
     """A picture as a sine network over coordinates.
@@ -57,12 +60,21 @@ class Siren(nn.Module):
         ]
         x = axes[0][None, :, :].expand(height, -1, -1)
         y = axes[1][:, None, :].expand(-1, width, -1)
-        values = torch.cat([x, y], dim=-1).reshape(height * width, -1)
+        points = torch.cat([x, y], dim=-1).reshape(height * width, -1)
+        # In blocks, so that activations stay in the processor's cache and a large picture needs no more
+        # memory than a small one when no gradient is wanted.
+        colours = torch.cat([self.colour(block) for block in torch.split(points, BLOCK)])
+        planes = colours.T.reshape(1, 3, height, width)
+        return to_display(planes * self.config.gain, self.config.chroma)
+
+    def colour(self, points: Float[Tensor, "n axes"]) -> Float[Tensor, "n 3"]:
+        """Return the decorrelated colour coordinates at points given as from ``coordinates``."""
+        values = points
         for index, layer in enumerate(self.sines):
             w0 = self.config.w0_first if index == 0 else self.config.w0
             values = torch.sin(w0 * layer(values))
-        planes = self.out(values).float().T.reshape(1, 3, height, width)
-        return to_display(planes * self.config.gain, self.config.chroma)
+        colours: Tensor = self.out(values)
+        return colours
 
     @torch.enable_grad()
     def paint(self, image: Float[Tensor, "1 3 height width"]) -> None:
