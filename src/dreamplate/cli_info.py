@@ -15,6 +15,7 @@ from dreamplate.errors import MediaError
 
 if TYPE_CHECKING:
     from dreamplate.plate import Info
+    from dreamplate.take import Take
 
 Rows = list[tuple[str, str]]
 
@@ -66,7 +67,7 @@ def take_rows(path: Path) -> Rows:
     rows = [
         ("take", str(path)),
         ("job", take.kind),
-        ("status", "running now" if take.is_running else take.status),
+        ("status", _status(take)),
         ("made by", _versions(record.versions)),
         ("created", str(record.created)),
     ]
@@ -75,6 +76,14 @@ def take_rows(path: Path) -> Rows:
         figures = json.loads(take.metrics_path.read_text())
         rows += [(name, _show(value)) for name, value in figures.items() if name != "machine"]
     return rows + _config_rows(to_dict(take.config(load_config_class(take.kind))))
+
+
+def _status(take: Take) -> str:
+    if take.is_running:
+        return "running now"
+    if take.status == "running":  # nobody holds its lock: the process is gone
+        return f"broken off: dreamplate resume {take.path}"
+    return take.status
 
 
 def weight_rows(path: Path) -> Rows:
