@@ -19,6 +19,7 @@ HEAVY = {"torch", "OpenImageIO", "OpenEXR", "PyOpenColorIO", "av", "pydantic", "
 
 RANK = {
     "errors": 0,
+    "lazy": 0,
     "files": 0.5,
     "tensorheader": 0.6,
     "tensorfile": 0.7,

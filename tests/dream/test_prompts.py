@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamplate.dream.prompts import MAX_PROMPT, Target, parse_picture, parse_prompt
+from dreamplate.dream.prompts import MAX_PROMPT, Target, parse_prompt
 from dreamplate.errors import ConfigError
 
 words = st.text(
@@ -64,10 +64,3 @@ def test_mistakes_are_named_in_one_line(prompt: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says) as caught:
         parse_prompt(prompt)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
-
-
-def test_pictures_have_weights_too() -> None:
-    assert parse_picture("a/b.png:0.5") == Target("a/b.png", 0.5, picture=True)
-    assert parse_picture("-b.png") == Target("b.png", avoid=True, picture=True)
-    with pytest.raises(ConfigError, match="image prompt"):
-        parse_picture(":2")

@@ -83,18 +83,6 @@ class NaturalStatistics:
         self._gathered = []
         self.steps += 1
 
-    def value(self, layers: Sequence[Layer]) -> float:
-        """Return the full penalty of the running moments, for the log."""
-        if not self.moments:
-            return 0.0
-        total = 0.0
-        for (mean, square), layer in zip(self.moments, layers, strict=True):
-            scale = layer.std + self.FLOOR
-            spread = (square - mean * mean).clamp(min=1e-6).sqrt()
-            off = ((mean - layer.mean) / scale) ** 2 + ((spread - layer.std) / scale) ** 2
-            total += float(off.mean())
-        return total / len(layers)
-
     def state_dict(self) -> dict[str, object]:
         """Return the running moments."""
         return {"steps": self.steps, "moments": list(self.moments)}

@@ -92,17 +92,3 @@ def _parse_part(part: str, prompt: str) -> Target:
     if not re.search(r"\w", text):
         raise ConfigError(f"prompt {prompt[:60]!r} has a part without words ({part.strip()!r}): remove it")
     return Target(text=text, weight=weight, avoid=avoid)
-
-
-def parse_picture(value: str) -> Target:
-    """Read ``FILE``, ``FILE:weight`` or ``-FILE:weight`` as a picture that the result should resemble."""
-    avoid = value.startswith("-")
-    text, weight = value.removeprefix("-"), 1.0
-    head, colon, tail = text.rpartition(":")
-    if colon and re.fullmatch(r"\d+(\.\d*)?|\.\d+", tail):
-        text, weight = head, float(tail)
-    if not text or not 0 < weight <= MAX_WEIGHT:
-        raise ConfigError(
-            f"image prompt {value!r}: write FILE or FILE:weight with a weight up to {MAX_WEIGHT:g}"
-        )
-    return Target(text=text, weight=weight, avoid=avoid, picture=True)
