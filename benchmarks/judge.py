@@ -1,8 +1,9 @@
 """Does the picture show what the prompt names? Asked of a network that never guides a dream.
 
-For each prompt of ``dream/judge_prompts.yaml`` a picture is made at default settings and shown to
-EfficientNet-Lite2, which ranks the 1000 ImageNet classes. Printed: the share of prompts whose class comes
-first, and among the first five, for each generator. The pictures go to a contact sheet.
+For each prompt of ``dream/judge_prompts.yaml`` a picture is made at default settings (for `siren` and
+`pixels` those of the recipe of that name) and shown to EfficientNet-Lite2, which ranks the 1000 ImageNet
+classes. Printed: the share of prompts whose class comes first, and among the first five, for each
+generator. ``--out`` keeps the pictures.
 
 Run: python benchmarks/judge.py [--generators fft siren pixels] [--every 1] [--workers 2] [--out FOLDER]
 """
@@ -28,11 +29,13 @@ def dream_and_judge(task: tuple[str, int, str]) -> dict[str, Any]:
     from dreamplate.dream import DreamConfig, DreamJob
     from dreamplate.dream.judge import ImageNetJudge, judge_prompts
     from dreamplate.plate import write
+    from dreamplate.take import load_recipe, replace_fields
 
     generator, index, out = task
     prompt = judge_prompts()[index]
     began = time.process_time()
-    job = DreamJob(DreamConfig(prompt=prompt.text, seed=7, generator=generator))  # type: ignore[arg-type]
+    start = DreamConfig() if generator == "fft" else load_recipe(DreamConfig, generator, kind="dream")
+    job = DreamJob(replace_fields(start, {"prompt": prompt.text, "seed": 7}))
     while job.position < len(job):
         job.step()
     plate = job.outcome().plates["final"]
