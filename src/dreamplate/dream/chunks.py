@@ -8,25 +8,26 @@ from torch import Tensor
 from dreamplate.dream.scorers import Scorer
 from dreamplate.errors import ResourceError
 
-OVERHEAD = 2.5
-"""Peak over saved bytes: gradients of activations and work space of convolutions, measured."""
+OVERHEAD = 1.75
+"""Peak over saved bytes: gradients of activations and work space of convolutions; measured 1.5."""
 
 
 def bytes_per_cut(scorer: Scorer, side: int) -> int:
     """Return how much memory judging one cut takes, from what one small probe saves for its gradient."""
     probe = min(side, 64) if getattr(scorer, "flexible", False) else side
+    weights = {p.untyped_storage().data_ptr() for p in getattr(scorer, "parameters", list)()}
     seen: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        seen[storage.data_ptr()] = storage.nbytes()
+        if storage.data_ptr() not in weights:  # those are there once, however many cuts
+            seen[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    weights = sum(p.untyped_storage().nbytes() for p in getattr(scorer, "parameters", list)())
     images = torch.full((1, 3, probe, probe), 0.5, requires_grad=True)
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         scorer.encode_image(images.to(getattr(scorer, "device", "cpu")))
-    saved = max(sum(seen.values()) - weights, 3 * 4 * probe * probe)
+    saved = max(sum(seen.values()), 3 * 4 * probe * probe)
     return int(saved * OVERHEAD * (side / probe) ** 2)
 
 
