@@ -113,6 +113,7 @@ def test_imports_run_one_way() -> None:
         "dreamplate.plate",
         "dreamplate.errors",
         "dreamplate.files",
+        "dreamplate.lazy",
         "dreamplate.tensorheader",
     )
     for path in SOURCE.glob("*.py"):
