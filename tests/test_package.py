@@ -14,7 +14,7 @@ import pytest
 import dreamplate
 
 SOURCE = Path(dreamplate.__file__).parent
-PACKAGES = ["dreamplate", *(f"dreamplate.{room}" for room in ("dream", "models", "plate", "take"))]
+PACKAGES = ["dreamplate", *(f"dreamplate.{room}" for room in ("dream", "models", "plate", "take", "tokens"))]
 HEAVY = {"torch", "OpenImageIO", "OpenEXR", "PyOpenColorIO", "av", "pydantic", "tyro", "rich", "transformers"}
 
 RANK = {
@@ -27,6 +27,7 @@ RANK = {
     "take": 2,
     "models": 3,
     "nets": 3,
+    "tokens": 4,
     "dream": 5,
     "jobs": 6,
     "cli": 7,

@@ -1,7 +1,8 @@
 """What a dream is: every option of ``dreamplate dream``, spelt here and nowhere else.
 
 This module imports neither torch nor numpy, so that ``--help`` stays fast. Fields become flags,
-YAML recipes and provenance; their docstrings become the help.
+YAML recipes and provenance; their docstrings become the help. Groups of options are in ``options.py``
+(cut-outs, generators) and ``controls.py`` (regions, locks, motion, search).
 """
 
 from __future__ import annotations
@@ -10,111 +11,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import Positional
+from tyro.conf import Positional, UseAppendAction
 
-from dreamplate.dream.prompts import parse_prompt
+from dreamplate.dream.controls import Lock, MotionConfig, Region, SearchConfig
+from dreamplate.dream.options import (
+    AutoencoderConfig,
+    BigganConfig,
+    CutConfig,
+    DvaeConfig,
+    FftConfig,
+    PixelsConfig,
+    Rate,
+    Share,
+    SirenConfig,
+    Stylegan2Config,
+    Weight,
+)
+from dreamplate.dream.prompts import check_prompt
 from dreamplate.errors import ConfigError
 from dreamplate.take.fields import Bounds
+from dreamplate.take.flags import from_text
 from dreamplate.take.machine import parse_memory
 
 Side = Annotated[int, Bounds(ge=16, le=16_384)]
-Share = Annotated[float, Bounds(ge=0, le=1)]
-Rate = Annotated[float, Bounds(gt=0, le=100)]
-Weight = Annotated[float, Bounds(ge=0, le=1000)]
-
-
-@dataclass(frozen=True)
-class CutConfig:
-    """The random views that the scorer judges at each step."""
-
-    number: Annotated[int, Bounds(ge=1, le=4096)] = 8
-    """How many cut-outs a step."""
-    size_mean: Annotated[float, Bounds(gt=0, le=4)] = 1.0
-    """Mean side of a cut at the start, over the picture's shorter side."""
-    size_mean_end: Annotated[float, Bounds(gt=0, le=4)] = 0.6
-    """Mean side of a cut at the end of the run."""
-    size_std: Annotated[float, Bounds(ge=0, le=4)] = 0.25
-    """Spread of the sides."""
-    size_min: Annotated[float, Bounds(gt=0, le=4)] = 0.25
-    """Smallest side."""
-    size_max: Annotated[float, Bounds(gt=0, le=4)] = 1.1
-    """Largest side; above 1 a cut sees mirrored (or wrapped) surroundings."""
-    overhang: Share = 0.0
-    """How much of a cut may hang over the edge: more lets things stand at the rim, 0 keeps them whole."""
-    rotate: Annotated[float, Bounds(ge=0, le=180)] = 8.0
-    """Largest rotation in degrees."""
-    shear: Share = 0.06
-    """Largest shear."""
-    perspective: Annotated[float, Bounds(ge=0, le=0.45)] = 0.06
-    """Largest perspective tilt."""
-    flip: Share = 0.5
-    """Probability of a left-right mirror."""
-    brightness: Share = 0.06
-    """Largest shift of brightness."""
-    contrast: Annotated[float, Bounds(ge=0, le=2)] = 0.15
-    """Largest change of contrast, as a logarithm."""
-    tint: Annotated[float, Bounds(ge=0, le=2)] = 0.06
-    """Largest change of a colour channel, as a logarithm."""
-    noise: Share = 0.04
-    """Largest standard deviation of added noise."""
-
-    def __post_init__(self) -> None:
-        if self.size_min > self.size_max:
-            raise ConfigError(
-                f"cuts.size_min is {self.size_min:g}: choose at most cuts.size_max ({self.size_max:g})"
-            )
-
-
-@dataclass(frozen=True)
-class FftConfig:
-    """Options of the `fft` generator."""
-
-    learning_rate: Rate = 0.12
-    """Adam's step size at the start."""
-    decay: Annotated[float, Bounds(ge=0, le=3)] = 1.6
-    """How steeply amplitudes fall with frequency; 1 is that of natural pictures, more is smoother."""
-    start: Annotated[float, Bounds(ge=0, le=10)] = 0.3
-    """Size of the random start; 1 has the contrast of a natural picture."""
-    chroma: Annotated[float, Bounds(ge=0, le=10)] = 1.3
-    """Spread of colour against brightness; 1 is that of natural pictures."""
-
-
-@dataclass(frozen=True)
-class SirenConfig:
-    """Options of the `siren` generator."""
-
-    learning_rate: Rate = 0.0001
-    """Adam's step size at the start."""
-    scale: Annotated[float, Bounds(gt=0, le=1)] = 0.4
-    """Size at which it learns, as a share of the stage's size: its cost grows with every pixel rendered."""
-    hidden: Annotated[int, Bounds(ge=1, le=4096)] = 192
-    """Neurons a layer."""
-    layers: Annotated[int, Bounds(ge=1, le=64)] = 6
-    """Sine layers."""
-    w0: Annotated[float, Bounds(gt=0, le=1000)] = 30.0
-    """Frequency factor of the hidden layers."""
-    w0_first: Annotated[float, Bounds(gt=0, le=1000)] = 30.0
-    """Frequency factor of the first layer: how fine the first structures are."""
-    gain: Annotated[float, Bounds(gt=0, le=1000)] = 8.0
-    """Contrast of the network's output."""
-    chroma: Annotated[float, Bounds(ge=0, le=10)] = 1.3
-    """Spread of colour against brightness; 1 is that of natural pictures."""
-
-
-@dataclass(frozen=True)
-class PixelsConfig:
-    """Options of the `pixels` generator."""
-
-    learning_rate: Rate = 0.1
-    """Adam's step size at the start."""
-    levels: Annotated[int, Bounds(ge=1, le=14)] = 7
-    """Grids in the pyramid; 1 is plain pixels."""
-    decay: Annotated[float, Bounds(ge=0, le=3)] = 1.0
-    """How steeply the amplitude falls from one level to the next finer one, in octaves."""
-    start: Annotated[float, Bounds(ge=0, le=10)] = 0.1
-    """Size of the random start."""
-    chroma: Annotated[float, Bounds(ge=0, le=10)] = 1.3
-    """Spread of colour against brightness; 1 is that of natural pictures."""
+GeneratorConfig = (
+    FftConfig | SirenConfig | PixelsConfig | BigganConfig | Stylegan2Config | DvaeConfig | AutoencoderConfig
+)
 
 
 @dataclass(frozen=True)
@@ -122,29 +44,66 @@ class DreamConfig:
     """A picture from words: a generator's parameters turned until a scorer sees the words in it."""
 
     prompt: Positional[str] = ""
-    """What to show. Parts separated by |, a leading - avoids, a trailing :number weighs a part."""
+    """What to show. Parts separated by |, a leading - avoids, a trailing :number weighs a part; {night|day}
+    makes a picture of each."""
+    prompts: Path | None = None
+    """A text file with a prompt on every line; a picture of each."""
     image_prompts: tuple[Path, ...] = ()
     """Pictures that the result should resemble in content."""
     image_weights: tuple[float, ...] = ()
     """A weight for each image prompt; negative ones are avoided; 1 for all when empty."""
+    story: tuple[str, ...] = ()
+    """Prompts that follow the first one over time, evenly, each flowing into the next."""
     seed: Annotated[int, Bounds(ge=0, lt=2**63)] = 0
     """Number that every random draw follows from."""
     count: Annotated[int, Bounds(ge=1, le=10_000)] = 1
-    """How many pictures, from seeds seed, seed + 1, and so on."""
+    """How many pictures, from seeds seed, seed + 1, and so on, each in a run of its own."""
+    batch: Annotated[int, Bounds(ge=1, le=256)] = 1
+    """How many pictures are made together in one run; the best one becomes the final picture."""
     size: tuple[Side, Side] = (512, 512)
     """Width and height in pixels."""
-    generator: Literal["fft", "siren", "pixels"] = "fft"
+    generator: Literal["fft", "siren", "pixels", "biggan", "stylegan2", "dvae", "autoencoder"] = "fft"
     """What the picture is made of."""
     scorer: str = "bridge"
-    """What judges it; `bridge` is built in."""
+    """What judges it: bridge (built in), clip:MODEL, transformers:FOLDER, or several: 2*clip:a + bridge."""
     steps: Annotated[int, Bounds(ge=1, le=1_000_000)] = 250
     """How many steps."""
     init: Path | None = None
     """A picture to start from."""
+    mask: Path | None = None
+    """Where the picture may change (white); elsewhere the init picture stays as it is, to the last bit."""
+    regions: UseAppendAction[tuple[Annotated[Region, from_text(Region, "MASK=PROMPT")], ...]] = ()
+    """Parts of the picture with prompts of their own: --regions sky.png="a stormy sky"."""
+    locks: UseAppendAction[tuple[Annotated[Lock, from_text(Lock, "KIND:PICTURE[:WEIGHT]")], ...]] = ()
+    """What to keep of a reference: --locks edges:ref.png:2; edges, luminance, depth, features, palette."""
+    palette: tuple[str, ...] = ()
+    """Colours to keep to, such as #203a5f."""
+    palette_weight: Weight = 1.0
+    """How strictly the palette is kept."""
+    symmetry: Literal["none", "x", "y", "both", "rotate"] = "none"
+    """Mirror image left to right (x), top to bottom (y), both, or turned by half a turn."""
+    symmetry_weight: Weight = 1.0
+    """How strictly the symmetry is kept."""
     seamless: Literal["none", "x", "y", "both"] = "none"
     """Axes along which the picture tiles."""
+    frames: Annotated[int, Bounds(ge=1, le=100_000)] = 1
+    """How many frames; more than one makes a sequence, frames/####.exr."""
+    first_frame: Annotated[int, Bounds(ge=0, le=10_000_000)] = 1001
+    """Number of the first frame."""
+    frame_steps: Annotated[int, Bounds(ge=1, le=1_000_000)] = 20
+    """Steps for every frame after the first, which takes `steps`."""
+    fps: Annotated[int, Bounds(ge=1, le=240)] = 24
+    """Frames a second of the film."""
+    motion: MotionConfig = field(default_factory=MotionConfig)
+    """A camera move for the sequence."""
+    search: SearchConfig = field(default_factory=SearchConfig)
+    """How parameters are found."""
     learning_rate_end: Share = 0.1
     """Share of the generator's learning rate that is left at the end, reached by a cosine."""
+    learning_rate_growth: Annotated[float, Bounds(ge=0.9, le=1.1)] = 1.0
+    """Factor on the learning rate at every step."""
+    learning_rate_max: Rate = 100.0
+    """Where such growth ends."""
     ema: Annotated[float, Bounds(ge=0, lt=1)] = 0.0
     """Decay of the running average of the parameters that is shown; 0 shows the parameters."""
     stages: tuple[Share, ...] = (0.25, 0.5, 1.0)
@@ -153,12 +112,22 @@ class DreamConfig:
     """When each stage begins, as a share of all steps."""
     cut_sides: tuple[Annotated[int, Bounds(ge=32, le=1024)], ...] = (128, 160, 224)
     """Side in pixels at which cuts are judged during each stage (scorers of one fixed size keep theirs)."""
+    agreement: Weight = 1.0
+    """Weight of the words."""
+    distance: Literal["cosine", "spherical"] = "cosine"
+    """How agreement is measured: cosine, or the squared great-circle distance."""
+    mean_share: Share = 0.0
+    """Part of the agreement that the mean of all cuts is judged by, instead of each cut (Deep Daze: 0.3)."""
     natural: Weight = 1.0
     """Weight of natural statistics: how far the scorer's features may stray from those of photographs."""
     smooth: Weight = 0.0
     """Weight of smoothness (mean squared difference of neighbouring pixels)."""
+    total_variation: Weight = 0.0
+    """Weight of total variation (mean absolute difference of neighbouring pixels): flat areas, crisp edges."""
     sharpen: Annotated[float, Bounds(ge=0, le=4)] = 0.5
     """Final sharpening of the finished picture."""
+    heat: bool = False
+    """Add layers to the EXR that show where the scorer sees each part of the prompt."""
     memory: str = "1GiB"
     """Memory for judging cuts; they are worked off in chunks that fit."""
     device: str = "cpu"
@@ -173,10 +142,19 @@ class DreamConfig:
     """Options of generator siren."""
     pixels: PixelsConfig = field(default_factory=PixelsConfig)
     """Options of generator pixels."""
+    biggan: BigganConfig = field(default_factory=BigganConfig)
+    """Options of generator biggan."""
+    stylegan2: Stylegan2Config = field(default_factory=Stylegan2Config)
+    """Options of generator stylegan2."""
+    dvae: DvaeConfig = field(default_factory=DvaeConfig)
+    """Options of generator dvae."""
+    autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+    """Options of generator autoencoder."""
 
     def __post_init__(self) -> None:
-        if self.prompt:  # a recipe has none yet; the job asks for one
-            parse_prompt(self.prompt)
+        check_prompt(self.prompt)  # a recipe has none yet; the job asks for one
+        for prompt in self.story:
+            check_prompt(prompt)
         if self.image_weights and len(self.image_weights) != len(self.image_prompts):
             raise ConfigError(
                 f"image_weights has {len(self.image_weights)} values for {len(self.image_prompts)}"
@@ -193,15 +171,23 @@ class DreamConfig:
             raise ConfigError(f"stage_starts is {self.stage_starts}: begin with 0 and rise")
         if min(self.stages) <= 0:
             raise ConfigError(f"stages is {self.stages}: choose shares above 0")
+        if self.mask is not None and self.init is None:
+            raise ConfigError("mask says what to keep of the init picture, but init is not set: give --init")
+        if self.frames > 1 and (self.search.method != "descend" or self.batch > 1):
+            raise ConfigError(f"frames is {self.frames}: a sequence needs search.method descend and batch 1")
         parse_memory(self.memory)
 
     @property
-    def options(self) -> FftConfig | SirenConfig | PixelsConfig:
+    def options(self) -> GeneratorConfig:
         """The options of the generator in use."""
-        choices: dict[str, FftConfig | SirenConfig | PixelsConfig] = {
+        choices: dict[str, GeneratorConfig] = {
             "fft": self.fft,
             "siren": self.siren,
             "pixels": self.pixels,
+            "biggan": self.biggan,
+            "stylegan2": self.stylegan2,
+            "dvae": self.dvae,
+            "autoencoder": self.autoencoder,
         }
         return choices[self.generator]
 
@@ -209,3 +195,8 @@ class DreamConfig:
     def wrap(self) -> tuple[bool, bool]:
         """Whether the picture tiles in x and in y."""
         return self.seamless in ("x", "both"), self.seamless in ("y", "both")
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run, all frames together."""
+        return self.steps + (self.frames - 1) * self.frame_steps

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from dreamplate.dream.config import CutConfig
+from dreamplate.dream.options import CutConfig
 
 
 @dataclass(frozen=True)

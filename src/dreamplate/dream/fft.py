@@ -10,7 +10,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 
 from dreamplate.dream.colour_basis import from_display, to_display
-from dreamplate.dream.config import FftConfig
+from dreamplate.dream.options import FftConfig
 
 
 class Fft(nn.Module):

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dreamplate.dream.colour_basis import from_display, to_display
-from dreamplate.dream.config import PixelsConfig
+from dreamplate.dream.options import PixelsConfig
 
 
 class Pixels(nn.Module):

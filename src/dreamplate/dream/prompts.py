@@ -10,11 +10,14 @@ weight and ``a clock at 10:30 :2`` has.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
 from dreamplate.errors import ConfigError
 
+MAX_PROMPTS = 10_000
+"""Most prompts that wildcards may make."""
 MAX_PROMPT = 2_000
 """Longest prompt in characters, all parts together."""
 MAX_WEIGHT = 100.0
@@ -92,3 +95,35 @@ def _parse_part(part: str, prompt: str) -> Target:
     if not re.search(r"\w", text):
         raise ConfigError(f"prompt {prompt[:60]!r} has a part without words ({part.strip()!r}): remove it")
     return Target(text=text, weight=weight, avoid=avoid)
+
+
+def expand_prompt(prompt: str) -> tuple[str, ...]:
+    """Return a prompt for every choice of its wildcards: ``a {red|blue} door`` becomes two.
+
+    Several wildcards give all combinations, the last changing fastest. Wildcards do not nest.
+
+    Raises:
+        ConfigError: A brace has no partner, a wildcard has no choices, or there are more than 10,000 prompts.
+    """
+    parts = re.split(r"\{([^{}]*)\}", prompt)
+    if any(brace in text for text in parts[::2] for brace in "{}"):
+        raise ConfigError(f"prompt {prompt[:60]!r} has a brace without a partner: write {{night|day}}")
+    choices = [[choice.strip() for choice in part.split("|")] for part in parts[1::2]]
+    if any(choice == [""] for choice in choices):
+        raise ConfigError(f"prompt {prompt[:60]!r} has an empty wildcard: write {{night|day}}")
+    if math.prod(len(choice) for choice in choices) > MAX_PROMPTS:
+        raise ConfigError(f"prompt {prompt[:60]!r} makes more than {MAX_PROMPTS:,} prompts: use fewer wildcards")
+    made = [parts[0]]
+    for choice, tail in zip(choices, parts[2::2], strict=True):
+        made = [text + one + tail for text in made for one in choice]
+    return tuple(" ".join(text.split()) if choices else text for text in made)
+
+
+def check_prompt(prompt: str) -> None:
+    """Make sure that a prompt, if there is one, can be read, whatever its wildcards choose.
+
+    Raises:
+        ConfigError: As for `parse_prompt` and `expand_prompt`.
+    """
+    for one in expand_prompt(prompt) if prompt else ():
+        parse_prompt(one)

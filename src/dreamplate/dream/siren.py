@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dreamplate.dream.colour_basis import from_display, to_display
-from dreamplate.dream.config import SirenConfig
+from dreamplate.dream.options import SirenConfig
 
 BLOCK = 8192
 """Points that go through the network at a time."""

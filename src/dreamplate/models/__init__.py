@@ -8,6 +8,7 @@ from dreamplate.lazy import lazy
 
 if TYPE_CHECKING:
     from dreamplate.models.card import Card, read_card, write_card
+    from dreamplate.models.find import find_weights
     from dreamplate.models.hub import pull
     from dreamplate.models.importer import (
         IMPORTERS,
@@ -38,6 +39,7 @@ _HOME = {
     "commercial_use": "licence",
     "convert_legacy": "legacy.load",
     "detect": "importer",
+    "find_weights": "find",
     "get_importer": "importer",
     "import_file": "ingest",
     "import_state": "importer",
@@ -64,6 +66,7 @@ __all__ = [
     "commercial_use",
     "convert_legacy",
     "detect",
+    "find_weights",
     "get_importer",
     "import_file",
     "import_state",

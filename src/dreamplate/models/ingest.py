@@ -17,7 +17,7 @@ from dreamplate.models.state import is_safetensors, load_any
 from dreamplate.models.store import Entry, Store
 from dreamplate.tensorheader import check_header
 
-__all__ = ["import_file", "suggest_name"]
+__all__ = ["complete_report", "import_file", "recognise", "suggest_name"]
 
 
 def import_file(
@@ -59,10 +59,9 @@ def import_file(
     table = get_importer(importer) if importer else None
     state = load_any(path, modules=modules, legacy_limits=limits)
     own = Card.from_metadata(_metadata(path), str(path))
-    table = table or (get_importer("identity") if own else _recognise(path, state))
+    table = table or (get_importer("identity") if own else recognise(path, state))
     state, report = import_state(table, state)
-    if not report.complete:
-        raise CheckpointError(f"{path}: does not fit {table.architecture}: {_first_faults(report)}")
+    complete_report(path, table, report)
     if not state:
         raise CheckpointError(f"{path}: {table.name} recognises none of its tensors; choose another importer")
     card = _card(own, table, name, report)
@@ -85,7 +84,22 @@ def _metadata(path: Path) -> Mapping[str, str]:
     return check_header(path).metadata if is_safetensors(path) else {}
 
 
-def _recognise(path: Path, state: Mapping[str, object]) -> Importer:
+def complete_report(path: Path, table: Importer, report: ImportReport) -> None:
+    """Make sure that a network got all it needs.
+
+    Raises:
+        CheckpointError: Tensors are missing or have another shape.
+    """
+    if not report.complete:
+        raise CheckpointError(f"{path}: does not fit {table.architecture}: {_first_faults(report)}")
+
+
+def recognise(path: Path, state: Mapping[str, object]) -> Importer:
+    """Return the importer for a checkpoint's tensors.
+
+    Raises:
+        ModelError: They are of no known network.
+    """
     shapes = {key: tuple(getattr(tensor, "shape", ())) for key, tensor in state.items()}
     found = detect(shapes)
     if found is None:

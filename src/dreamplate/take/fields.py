@@ -129,6 +129,12 @@ def _convert_config(cls: type, value: Any, place: Place) -> Any:
         data: Mapping[Any, Any] = {name: getattr(value, name) for name in hints}
     elif isinstance(value, Mapping):
         data = value
+    elif isinstance(value, str) and hasattr(cls, "parse"):
+        try:
+            return _convert_config(cls, cls.parse(value), place)
+        except ConfigError as error:
+            text = str(error)
+            raise (error if text.startswith(place.source) else place.error(text)) from error
     else:
         raise place.error(f"expected fields ({', '.join(hints)}), found {show(value)}")
     made = {}
