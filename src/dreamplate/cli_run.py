@@ -79,11 +79,12 @@ def dream(arguments: list[str]) -> int:
     from dreamplate.dream.config import DreamConfig
 
     config, options = _job_arguments("dream", DreamConfig, arguments)
-    if not config.prompt and not config.image_prompts:
+    pictures = " ".join(path.stem for path in config.image_prompts)
+    words = config.prompt or (config.prompts.stem if config.prompts else pictures)
+    if not words:
         raise ConfigError(
             'prompt is empty: say what to dream, e.g. dreamplate dream "a lighthouse in a storm"'
         )
-    words = config.prompt or " ".join(path.stem for path in config.image_prompts)
     take = options.take or _new_take(words, config.seed)
     return _run(lambda listeners: _start("dream", config, take, options, listeners), options.quiet)
 
@@ -146,6 +147,12 @@ def _job_arguments(kind: str, cls: type[Any], arguments: list[str]) -> tuple[Any
     from dreamplate.take import check, load_recipe
 
     recipe, rest = _take_flag(arguments, "--recipe")
+    path, rest = _take_flag(rest, "--config")
+    if recipe and path:
+        raise ConfigError(f"--recipe and --config are both given: write 'base: {recipe}' into {path}")
+    if path and not path.endswith((".yaml", ".yml")):
+        raise ConfigError(f"--config is {path!r}: name a YAML file (named recipes are for --recipe)")
+    recipe = recipe or path
     default = load_recipe(cls, recipe, kind=kind) if recipe else cls()
 
     command = make_dataclass(
@@ -156,7 +163,7 @@ def _job_arguments(kind: str, cls: type[Any], arguments: list[str]) -> tuple[Any
         ],
         frozen=True,
     )
-    command.__doc__ = f"{cls.__doc__}\n\n--recipe NAME starts from a named recipe or a YAML file."
+    command.__doc__ = f"{cls.__doc__}\n\n--recipe NAME starts from a named recipe, --config FILE from a YAML file."
     asked: Any = tyro.cli(command, prog=f"dreamplate {kind}", args=rest)
     return check(asked.config, source="command line"), asked.options
 
@@ -205,7 +212,7 @@ def _run(go: Callable[[list[Any]], RunResult], quiet: bool) -> int:
 
 
 def _outputs(take: Path) -> str:
-    wanted = ("final.png", "final.exr", "sheet.png", "progress.mp4")
+    wanted = ("final.png", "final.exr", "front.png", "film.mp4", "sheet.png", "progress.mp4")
     return ", ".join(name for name in wanted if (take / name).exists()) or "see the folder"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from dreamplate.errors import ConfigError, TakeError
 from dreamplate.files import sha256
-from dreamplate.take.config import Config, absolute_paths, config_id, from_dict, replace_fields
+from dreamplate.take.config import Config, absolute_paths, data_id, from_dict, replace_fields
 from dreamplate.take.fields import nearest
 from dreamplate.take.group import run_group
 from dreamplate.take.job import Job
@@ -126,10 +126,8 @@ def redo(
     config = from_dict(load_config_class(made["kind"]), made["config"], source=str(picture))
     if changes:
         config = replace_fields(config, changes, source="redo")
-    elif config_id(config) != made["id"]:
-        raise TakeError(
-            f"{picture}: its recipe does not match its id; it was edited, or this version differs"
-        )
+    elif data_id(made["config"]) != made["id"]:
+        raise TakeError(f"{picture}: its recipe does not match its id, so it was edited; use --set to change it")
     _check_sources(made["sources"], Path(picture))
     ours = versions()["dreamplate"]
     if made["versions"].get("dreamplate") != ours:

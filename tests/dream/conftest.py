@@ -1,4 +1,4 @@
-"""Lets the tests of this folder import its toy scorer."""
+"""Lets the tests of this folder import its toy scorer, and the toys of the networks."""
 
 from __future__ import annotations
 
@@ -6,3 +6,4 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "nets"))

@@ -13,10 +13,14 @@ from toy import ToyScorer
 
 from dreamplate.dream import jobs as dream_jobs
 from dreamplate.dream.chunks import bytes_per_cut, chunk_size
-from dreamplate.dream.config import CutConfig, DreamConfig, SirenConfig
-from dreamplate.dream.jobs import DreamJob, encode_targets, learning_rate, stage_at, targets_of
+from dreamplate.dream.config import DreamConfig
+from dreamplate.dream.controls import SearchConfig
+from dreamplate.dream.jobs import DreamJob
 from dreamplate.dream.losses import agreement, roughness, want
 from dreamplate.dream.natural import NaturalStatistics, moments
+from dreamplate.dream.options import CutConfig, SirenConfig
+from dreamplate.dream.schedule import learning_rate, stage_at
+from dreamplate.dream.targets import encode_targets, targets_of
 from dreamplate.errors import ConfigError, MediaError, ResourceError
 from dreamplate.nets.efficientnet_lite import Layer
 from dreamplate.plate import Plate, read, write
@@ -47,8 +51,9 @@ def finish(work: DreamJob) -> torch.Tensor:
 @pytest.mark.parametrize("seamless", ["none", "both"])
 def test_the_score_climbs(generator: str, seamless: str) -> None:
     work = job(generator=generator, seamless=seamless, steps=80, natural=0.0)
-    before = work.measure(work.render(48, 40))["score"]
-    after = work.measure(finish(work))["score"]
+    before = work.delivery().figures()["score"]
+    finish(work)
+    after = work.delivery().figures()["score"]
     assert after > before + 0.08
 
 
@@ -57,7 +62,7 @@ def test_chunking_changes_a_step_only_by_rounding() -> None:
     ends = []
     for chunk in (1, 2, 5):
         work = job(steps=6)
-        work.chunks = dict.fromkeys(work.chunks, chunk)
+        work.judge.chunks.update(dict.fromkeys(work.judge.chunks, chunk))
         ends.append(finish(work))
     assert (ends[0] - ends[2]).abs().max() < 2e-4
     assert (ends[1] - ends[2]).abs().max() < 2e-4
@@ -66,7 +71,7 @@ def test_chunking_changes_a_step_only_by_rounding() -> None:
 
 def test_the_picture_is_rendered_once_a_step() -> None:
     work, count = job(), 0
-    work.chunks = dict.fromkeys(work.chunks, 1)
+    work.judge.chunks.update(dict.fromkeys(work.judge.chunks, 1))
     inner = work.generator.forward
 
     def counted(*arguments: int) -> torch.Tensor:
@@ -218,8 +223,8 @@ def test_chunks_follow_the_memory_setting() -> None:
         chunk_size(scorer, 64, each // 2)
     scorer.idle = torch.nn.Parameter(torch.zeros(4_000_000))  # weights are there once, whatever the cuts
     assert bytes_per_cut(scorer, 64) == each
-    assert job(memory=str(3 * bytes_per_cut(scorer, 32))).chunks[32] == 3
-    assert job(memory="1GiB").chunks[32] == job().config.cuts.number
+    assert job(memory=str(3 * bytes_per_cut(scorer, 32))).judge.chunks[32] == 3
+    assert job(memory="1GiB").judge.chunks[32] == job().config.cuts.number
 
 
 def test_stages_and_rates_follow_the_plan() -> None:
@@ -240,6 +245,13 @@ def test_stages_and_rates_follow_the_plan() -> None:
         ({"memory": "lots"}, "memory is 'lots'"),
         ({"scorer": "nope"}, "scorer is 'nope'"),
         ({"prompt": ""}, "prompt is empty"),
+        ({"prompt": "-fog | -gulls"}, "only says what to avoid"),
+        ({"prompt": "a {red|blue door"}, "brace without a partner"),
+        ({"mask": Path("m.png")}, "give --init"),
+        ({"frames": 3, "batch": 2}, "a sequence needs"),
+        ({"palette": ("#12",)}, "palette"),
+        ({"generator": "siren", "search": SearchConfig(method="evolve")}, "search.method needs a generator"),
+        ({"search": SearchConfig(method="evolve", objectives=("structure",))}, "give --locks"),
     ],
 )
 def test_mistakes_are_named_in_one_line(changes: dict[str, Any], says: str) -> None:
@@ -252,6 +264,6 @@ def test_every_generator_and_scorer_name_is_a_literal_table() -> None:
     from dreamplate.dream.generators import GENERATORS
     from dreamplate.dream.scorers import SCORERS
 
-    assert set(GENERATORS) == {"fft", "siren", "pixels"}
+    assert {"fft", "siren", "pixels", "biggan", "stylegan2", "dvae", "autoencoder"} == set(GENERATORS)
     assert "bridge" in SCORERS
     assert dream_jobs.DreamJob.kind == "dream"

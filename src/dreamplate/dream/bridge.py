@@ -104,6 +104,11 @@ class BridgeScorer(nn.Module):
         self.requires_grad_(False)
         self.eval()
 
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.rows.device
+
     def encode_image(self, images: Tensor) -> Tensor:
         """Pictures ``(n, 3, h, w)``, display-encoded in [0, 1], to unit vectors ``(n, dim)``.
 
@@ -116,6 +121,10 @@ class BridgeScorer(nn.Module):
         """Like :meth:`encode_image`, with the activations of every block, for natural statistics."""
         pooled, layers = self.net.pooled_with_layers(check_images(images))
         return F.normalize(pooled.float(), dim=-1), layers
+
+    def encode_map(self, images: Tensor) -> Tensor:
+        """Unit vectors of the places in a picture, ``(n, dim, h / 32, w / 32)``, before they are pooled."""
+        return F.normalize(self.net.features(check_images(images), ("head",))["head"].float(), dim=1)
 
     @torch.no_grad()
     def encode_text(self, texts: Sequence[str]) -> Tensor:

@@ -87,9 +87,9 @@ class MotionConfig:
     zoom: str = "1"
     """Enlargement from one frame to the next; 1.02 moves in, 0.98 out."""
     pan_x: str = "0"
-    """Move to the right from one frame to the next, in widths of the picture."""
+    """How far what is seen moves to the right from one frame to the next, in widths of the picture."""
     pan_y: str = "0"
-    """Move down from one frame to the next, in heights of the picture."""
+    """How far it moves down, in heights of the picture."""
     rotate: str = "0"
     """Clockwise turn from one frame to the next, in degrees."""
 

@@ -10,7 +10,7 @@ however its cuts are chunked and on whichever device they run.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 import torch.nn.functional as F
@@ -78,10 +78,7 @@ def draw_cuts(
         wrap: Whether the picture tiles in x and in y.
         progress: Fraction of the whole run that is done.
     """
-    mean = config.size_mean + (config.size_mean_end - config.size_mean) * progress
-    strata = (torch.randperm(count, generator=generator) + torch.rand(count, generator=generator)) / count
-    normal = torch.erfinv((2 * strata - 1).clamp(-0.9999, 0.9999)) * math.sqrt(2)
-    size = _fold(mean + config.size_std * normal, config.size_min, config.size_max)
+    size = draw_sizes(config, count, generator, progress)
 
     width, height = max(aspect, 1.0), max(1 / aspect, 1.0)  # over the shorter side
     place = torch.rand((count, 2), generator=generator)
@@ -97,7 +94,7 @@ def draw_cuts(
     contrast = torch.exp(uniform((count, 1), -config.contrast, config.contrast, generator))
     tint = torch.exp(uniform((count, 3), -config.tint, config.tint, generator))
     gain = contrast * tint
-    return Cuts(
+    drawn = Cuts(
         centre=centre,
         size=size,
         angle=uniform((count,), -spread, spread, generator),
@@ -109,6 +106,32 @@ def draw_cuts(
         noise=uniform((count,), 0.0, config.noise, generator),
         noise_seed=torch.randint(0, 2**62, (count,), generator=generator),
     )
+    return _widen(drawn, round(count * config.whole)) if config.whole else drawn
+
+
+def draw_sizes(
+    config: CutConfig, count: int, generator: torch.Generator, progress: float
+) -> Float[Tensor, " {count}"]:
+    """Return the sides of ``count`` cuts over the picture's shorter side, as ``config.sizes`` says."""
+    low, high = config.size_min, config.size_max
+    if config.sizes == "uniform":
+        return uniform((count,), low, high, generator)
+    mean = config.size_mean + (config.size_mean_end - config.size_mean) * progress
+    if config.sizes == "clipped":
+        return (mean + config.size_std * torch.randn(count, generator=generator)).clamp(low, high)
+    strata = (torch.randperm(count, generator=generator) + torch.rand(count, generator=generator)) / count
+    normal = torch.erfinv((2 * strata - 1).clamp(-0.9999, 0.9999)) * math.sqrt(2)
+    return _fold(mean + config.size_std * normal, low, high)
+
+
+def _widen(cuts: Cuts, count: int) -> Cuts:
+    """Let the first ``count`` cuts see the whole picture upright; colour and noise stay."""
+    upright = full_view(count)
+    changed = {
+        name: torch.cat([getattr(upright, name), getattr(cuts, name)[count:]])
+        for name in ("centre", "size", "angle", "shear", "tilt")
+    }
+    return replace(cuts, **changed)
 
 
 def _fold(values: Float[Tensor, " n"], low: float, high: float) -> Float[Tensor, " n"]:
@@ -160,6 +183,7 @@ def take_cuts(
     *,
     wrap: tuple[bool, bool] = (False, False),
     colour: bool = True,
+    resample: str = "pyramid",
 ) -> Float[Tensor, "{len(cuts)} 3 {side} {side}"]:
     """Resample cut-outs of a picture.
 
@@ -173,13 +197,16 @@ def take_cuts(
         side: Side of the squares in pixels.
         wrap: Whether the picture tiles in x and in y.
         colour: Whether to apply the colour draws and noise.
+        resample: ``pyramid`` as above; ``bilinear`` and ``nearest`` read the full picture, with aliasing,
+            as early systems did.
 
     Returns:
         ``(n, 3, side, side)`` in the order of ``cuts``, on the device of ``image``.
     """
     height, width = image.shape[-2:]
     spacing = cuts.size * min(width, height) / side
-    levels = torch.log2(spacing.clamp(min=1)).floor().long()
+    levels = torch.log2(spacing.clamp(min=1)).floor().long() * int(resample == "pyramid")
+    mode = "nearest" if resample == "nearest" else "bilinear"
     parts: list[Tensor] = []
     order: list[Tensor] = []
     level_image = image
@@ -191,7 +218,7 @@ def take_cuts(
             continue
         h, w = level_image.shape[-2:]
         grid = cut_grid(_select(cuts, chosen), side, w, h).to(image)
-        parts.append(_sample(level_image, grid, wrap))
+        parts.append(_sample(level_image, grid, wrap, mode))
         order.append(chosen)
     result = torch.cat(parts)[torch.argsort(torch.cat(order)).to(image.device)]
     if not colour:
@@ -229,9 +256,12 @@ def _halve(
 
 
 def _sample(
-    image: Float[Tensor, "1 3 height width"], grid: Float[Tensor, "n side side 2"], wrap: tuple[bool, bool]
+    image: Float[Tensor, "1 3 height width"],
+    grid: Float[Tensor, "n side side 2"],
+    wrap: tuple[bool, bool],
+    mode: str,
 ) -> Float[Tensor, "n 3 side side"]:
-    """Read ``image`` (1, 3, h, w) bilinearly at pixel positions ``grid`` (n, s, s, 2)."""
+    """Read ``image`` (1, 3, h, w) at pixel positions ``grid`` (n, s, s, 2)."""
     height, width = image.shape[-2:]
     x, y = grid[..., 0], grid[..., 1]
     # Wrapped axes: positions are taken modulo the period and one column is repeated at each end,
@@ -247,7 +277,7 @@ def _sample(
     return F.grid_sample(
         image.expand(len(grid), -1, -1, -1),
         positions,
-        mode="bilinear",
+        mode=mode,
         padding_mode="reflection",
         align_corners=False,
     )

@@ -98,3 +98,14 @@ def moments(values: Float[Tensor, "n c h w"]) -> Float[Tensor, "2 c"]:
     """Return mean and mean of squares ``(2, c)`` of activations ``(n, c, h, w)``."""
     rows = values.permute(0, 2, 3, 1).reshape(-1, values.shape[1]).float()
     return torch.stack([rows.mean(0), (rows * rows).mean(0)])
+
+
+def deviation(layers: Sequence[Layer]) -> Float[Tensor, ""]:
+    """Return how far features are from those of photographs (DeepInversion, eq. 4, relative to the spread)."""
+    total = layers[0].values.new_zeros(())
+    for layer in layers:
+        mean, square = moments(layer.values)
+        scale = layer.std + NaturalStatistics.FLOOR
+        spread = (square - mean * mean).clamp(min=1e-6).sqrt()
+        total = total + (((spread - layer.std) / scale) ** 2 + ((mean - layer.mean) / scale) ** 2).mean()
+    return total / len(layers)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -9,48 +11,50 @@ from torch import Tensor, nn
 
 from dreamplate.dream.colour_basis import from_display, to_display
 from dreamplate.dream.options import PixelsConfig
+from dreamplate.dream.painting import Genes, Genome, Painting, draw_each
 
 
-class Pixels(nn.Module):
-    """A picture as the sum of grids of pixels, each half as fine as the next.
+class Pixels(Painting):
+    """Pictures as the sum of grids of pixels, each half as fine as the next.
 
     One grid of pixels learns only fine noise, since a step changes each pixel alone; with coarser
     grids beneath, a step can also move large areas at once.
     """
 
+    COARSE = 12
+    """Longest side of the levels that evolve."""
+
     def __init__(
         self,
         config: PixelsConfig,
-        width: int,
-        height: int,
+        size: tuple[int, int],
         wrap: tuple[bool, bool],
-        generator: torch.Generator,
+        draws: Sequence[torch.Generator],
     ) -> None:
-        super().__init__()
-        self.config, self.wrap = config, wrap
-        self.size = (width, height)
-        sizes = [(height, width)]
+        super().__init__(size, wrap, draws)
+        self.config = config
+        sizes = [(size[1], size[0])]
         while min(sizes[-1]) > 4 and len(sizes) < config.levels:
             sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
         # Coarse first. Finer levels start and learn more gently, as amplitudes fall with frequency.
         self.sizes = sizes[::-1]
         self.levels = nn.ParameterList(
-            nn.Parameter(torch.randn((1, 3, h, w), generator=generator) * config.start) for h, w in self.sizes
+            nn.Parameter(draw_each((3, h, w), draws) * config.start) for h, w in self.sizes
         )
 
     def gain(self, level: int) -> float:
         """Return the amplitude of a level: 1 for the coarsest, falling by ``2 ** -decay`` per octave."""
         return float(2.0 ** (-self.config.decay * level))
 
-    def planes(self, count: int) -> Float[Tensor, "1 3 height width"]:
+    def planes(self, count: int) -> Float[Tensor, "n 3 height width"]:
         """Return the sum of the ``count`` coarsest levels at the size of the finest of them."""
         total: Tensor = self.levels[0] * self.gain(0)
         for level in range(1, count):
             total = enlarge(total, self.sizes[level], self.wrap) + self.levels[level] * self.gain(level)
         return total
 
-    def forward(self, width: int, height: int) -> Float[Tensor, "1 3 {height} {width}"]:
-        """Render ``(1, 3, height, width)`` from the levels that are not finer than that."""
+    def forward(self, width: int, height: int) -> Float[Tensor, "count 3 {height} {width}"]:
+        """Render ``(count, 3, height, width)`` from the levels that are not finer than that."""
         count = next(
             (i + 1 for i, (h, w) in enumerate(self.sizes) if h >= height and w >= width), len(self.sizes)
         )
@@ -65,10 +69,10 @@ class Pixels(nn.Module):
         return to_display(planes, self.config.chroma)
 
     @torch.no_grad()
-    def paint(self, image: Float[Tensor, "1 3 height width"]) -> None:
-        """Take over a picture exactly (within the range of the colour mapping)."""
+    def paint(self, image: Float[Tensor, "n 3 height width"]) -> None:
+        """Take over pictures exactly (within the range of the colour mapping)."""
         target = from_display(image, self.config.chroma)
-        total = torch.zeros_like(self.levels[0])
+        total = torch.zeros_like(self.levels[0][:1])
         for level, size in enumerate(self.sizes):
             if level:
                 total = enlarge(total, size, self.wrap)
@@ -77,6 +81,29 @@ class Pixels(nn.Module):
                 wanted = F.interpolate(target, size, mode="bilinear", antialias=True)
             self.levels[level].copy_((wanted - total) / self.gain(level))
             total = wanted
+
+    def _coarse(self) -> list[int]:
+        found = [index for index, size in enumerate(self.sizes) if max(size) <= self.COARSE]
+        return found or [0]
+
+    def genome(self) -> Genome:
+        """Return the coarse levels; finer ones start at zero."""
+        reals = sum(3 * self.sizes[index][0] * self.sizes[index][1] for index in self._coarse())
+        return Genome(reals=reals, spread=1.0, bound=4.0)
+
+    @torch.no_grad()
+    def adopt(self, genes: Genes) -> None:
+        """Become the pictures of these coarse levels ``(n, reals)``."""
+        coarse, begin, count = self._coarse(), 0, len(genes)
+        levels = []
+        for index, (h, w) in enumerate(self.sizes):
+            if index in coarse:
+                values = genes.reals[:, begin : begin + 3 * h * w].reshape(count, 3, h, w)
+                begin += 3 * h * w
+                levels.append(nn.Parameter(values.to(self.levels[index]).clone()))
+            else:
+                levels.append(nn.Parameter(self.levels[index].new_zeros((count, 3, h, w))))
+        self.levels, self.count = nn.ParameterList(levels), count
 
 
 def enlarge(

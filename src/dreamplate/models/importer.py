@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamplate.errors import CheckpointError, ConfigError
@@ -26,8 +27,20 @@ Settings = Mapping[str, int | float | str]
 
 IMPORTERS: dict[str, str] = {
     "bert": "dreamplate.models.layouts.bert:BERT",
+    "biggan": "dreamplate.models.layouts.biggan:BIGGAN",
+    "biggan-port": "dreamplate.models.layouts.biggan:BIGGAN_PORT",
+    "clip": "dreamplate.models.layouts.clip:CLIP",
+    "clip-hugging-face": "dreamplate.models.layouts.clip:CLIP_HUGGING_FACE",
+    "dalle-decoder": "dreamplate.models.layouts.dvae:DALLE_DECODER",
+    "dalle-encoder": "dreamplate.models.layouts.dvae:DALLE_ENCODER",
+    "dvae": "dreamplate.models.layouts.dvae:DVAE",
     "efficientnet-lite": "dreamplate.models.layouts.efficientnet_lite:EFFICIENTNET_LITE",
     "identity": "dreamplate.models.layouts.identity:IDENTITY",
+    "stylegan2": "dreamplate.models.layouts.stylegan2:STYLEGAN2",
+    "stylegan2-discriminator": "dreamplate.models.layouts.stylegan2:STYLEGAN2_DISCRIMINATOR",
+    "tiny-autoencoder": "dreamplate.models.layouts.tiny_autoencoder:TINY_AUTOENCODER",
+    "tiny-autoencoder-decoder": "dreamplate.models.layouts.tiny_autoencoder:TINY_DECODER",
+    "tiny-autoencoder-encoder": "dreamplate.models.layouts.tiny_autoencoder:TINY_ENCODER",
 }
 """Name → where its table is; families add theirs. Tried in this order, ``identity`` only when asked for."""
 
@@ -67,6 +80,10 @@ class Importer:
         infer: Settings from the shapes of the renamed tensors.
         expected: Names and shapes that a network of these settings needs.
         wrappers: Prefixes, besides the usual ones, that may stand before every name.
+        tags: Settings that no shape shows, from the file's path (what lies beside it, its name) and the names
+            of its tensors; they go over the inferred ones.
+        prepare: Changes the source tensors (by names without their wrapper) before the rules see them, where
+            several are needed for one, or values must be looked at. Raises CheckpointError.
     """
 
     name: str
@@ -78,6 +95,8 @@ class Importer:
     infer: Callable[[Mapping[str, Shape]], Settings] | None = None
     expected: Callable[[Settings], Mapping[str, Shape]] | None = None
     wrappers: tuple[str, ...] = ()
+    tags: Callable[[Path, Collection[str]], Settings] | None = None
+    prepare: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] | None = None
 
     def wrapper(self, shapes: Mapping[str, Shape]) -> str | None:
         """Return the prefix under which the signature fits (``""`` for none), or ``None`` if it does not."""
@@ -109,7 +128,7 @@ class ImportReport:
         unexpected: Source names that no rule knows, or results that the network does not need.
         mismatched: Name, shape found, shape needed.
         dropped: How many tensors the rules drop on purpose.
-        settings: Inferred settings.
+        settings: Inferred settings, and those that came with the file.
     """
 
     importer: str
@@ -189,12 +208,15 @@ def detect(shapes: Mapping[str, Shape]) -> Importer | None:
     return next((found for found in map(get_importer, IMPORTERS) if found.matches(shapes)), None)
 
 
-def import_state(importer: Importer, state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], ImportReport]:
+def import_state(
+    importer: Importer, state: Mapping[str, Tensor], path: Path | None = None
+) -> tuple[dict[str, Tensor], ImportReport]:
     """Rename a checkpoint's tensors.
 
     Args:
         importer: Its kind; a checkpoint that lacks the signature is still tried, and the report tells.
         state: Tensors by source name.
+        path: The file they come from, for what it says beside its tensors.
 
     Returns:
         Tensors by our names, and what fitted. Tensors that need no change are not copied.
@@ -206,32 +228,43 @@ def import_state(importer: Importer, state: Mapping[str, Tensor]) -> tuple[dict[
     prefix = importer.wrapper({name: tuple(tensor.shape) for name, tensor in state.items()}) or ""
     made: dict[str, Tensor] = {}
     parts: dict[str, dict[int, Tensor]] = {}
-    unexpected: list[str] = []
+    unexpected = [name for name in state if not name.startswith(prefix)]
+    own: Mapping[str, Tensor] = {
+        name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)
+    }
+    if importer.prepare is not None:
+        own = importer.prepare(own)
     dropped = 0
     rules = [(re.compile(rule.pattern), rule) for rule in importer.rules]
-    for name, tensor in state.items():
-        match, rule = _first_match(rules, name.removeprefix(prefix) if name.startswith(prefix) else "")
+    for name, tensor in own.items():
+        source = prefix + name
+        match, rule = _first_match(rules, name)
         if match is None:
-            unexpected.append(name)
+            unexpected.append(source)
         elif not rule.targets:
             dropped += 1
         else:
-            for target, piece in zip(rule.targets, _pieces(name, tensor, rule), strict=True):
+            for target, piece in zip(rule.targets, _pieces(source, tensor, rule), strict=True):
                 place = match.expand(target)
                 if rule.part is not None:
-                    _put(parts.setdefault(place, {}), rule.part, piece, name)
+                    _put(parts.setdefault(place, {}), rule.part, piece, source)
                 else:
-                    _put(made, place, piece, name)
+                    _put(made, place, piece, source)
     for place, found in parts.items():
         _put(made, place, _join(place, found), place)
-    return made, _report(importer, made, tuple(unexpected), dropped)
+    tags = importer.tags(path, tuple(state)) if importer.tags and path is not None else {}
+    return made, _report(importer, made, tuple(unexpected), dropped, tags)
 
 
 def _report(
-    importer: Importer, made: Mapping[str, Tensor], unexpected: tuple[str, ...], dropped: int
+    importer: Importer,
+    made: Mapping[str, Tensor],
+    unexpected: tuple[str, ...],
+    dropped: int,
+    tags: Settings,
 ) -> ImportReport:
     shapes = {name: tuple(tensor.shape) for name, tensor in made.items()}
-    settings = importer.infer(shapes) if importer.infer else {}
+    settings = {**(importer.infer(shapes) if importer.infer else {}), **tags}
     needed = importer.expected(settings) if importer.expected else shapes
     return ImportReport(
         importer=importer.name,

@@ -60,7 +60,7 @@ def import_file(
     state = load_any(path, modules=modules, legacy_limits=limits)
     own = Card.from_metadata(_metadata(path), str(path))
     table = table or (get_importer("identity") if own else recognise(path, state))
-    state, report = import_state(table, state)
+    state, report = import_state(table, state, path)
     complete_report(path, table, report)
     if not state:
         raise CheckpointError(f"{path}: {table.name} recognises none of its tensors; choose another importer")

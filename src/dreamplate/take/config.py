@@ -108,7 +108,12 @@ def replace_fields(config: C, changes: Mapping[str, Any], *, source: str = "conf
 
 def config_id(config: Config) -> str:
     """Return 64 hex digits that are equal for equal configs, on every machine and in every version."""
-    return hashlib.sha256(canonical_json(to_dict(config)).encode()).hexdigest()
+    return data_id(to_dict(config))
+
+
+def data_id(data: Mapping[str, Any]) -> str:
+    """Return the id of a config that is given as plain data, whichever version of its class wrote it."""
+    return hashlib.sha256(canonical_json(data).encode()).hexdigest()
 
 
 def canonical_json(data: Any) -> str:

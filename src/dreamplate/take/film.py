@@ -17,13 +17,22 @@ MAX_SIDE = 1280
 """Longest side of a film: it is for looking at, the pictures themselves are beside it."""
 
 
-def write_film(pictures: Sequence[Path], path: Path, metadata: Mapping[str, str] | None = None) -> None:
+def write_film(
+    pictures: Sequence[Path],
+    path: Path,
+    metadata: Mapping[str, str] | None = None,
+    *,
+    fps: int = FRAMES_PER_SECOND,
+    hold: float = HOLD_SECONDS,
+) -> None:
     """Write pictures as the frames of a video, all in the size of the last.
 
     Args:
         pictures: At least one picture file.
         path: The video.
         metadata: Text entries of the video.
+        fps: Frames a second.
+        hold: For how many seconds the last picture stays.
 
     Raises:
         MediaError: A picture cannot be read, or the video cannot be written.
@@ -34,11 +43,11 @@ def write_film(pictures: Sequence[Path], path: Path, metadata: Mapping[str, str]
     last = _display(read(pictures[-1]))
     scale = min(1.0, MAX_SIDE / max(last.width, last.height))
     size = max(1, round(last.width * scale)), max(1, round(last.height * scale))
-    with VideoWriter(path, fps=FRAMES_PER_SECOND, metadata=dict(metadata or {})) as video:
+    with VideoWriter(path, fps=fps, metadata=dict(metadata or {})) as video:
         for picture in pictures[:-1]:
             video.write(resized(_display(read(picture)), *size))
         last = resized(last, *size)
-        for _ in range(1 + round(HOLD_SECONDS * FRAMES_PER_SECOND)):
+        for _ in range(1 + round(hold * fps)):
             video.write(last)
 
 

@@ -13,7 +13,10 @@ from dreamplate.files import raise_os_error
 from dreamplate.take.lock import hold
 
 LOCK = ".lock"
-_OURS = ("take.yaml", "log.jsonl", "metrics.json", "preview.png", "progress.mp4", "previews", "tasks")
+_OURS = (
+    *("take.yaml", "log.jsonl", "metrics.json", "preview.png", "progress.mp4", "film.mp4"),
+    *("previews", "frames", "tasks"),
+)
 
 
 def make_folder(path: Path) -> None:
@@ -58,7 +61,7 @@ def clear_folder(path: Path) -> None:
 
 def remove_litter(path: Path) -> None:
     """Remove temporary files that a killed run left; call it only while holding the lock."""
-    for folder in (path, path / "previews"):
+    for folder in (path, path / "previews", path / "frames"):
         for item in folder.glob(".*.tmp*"):
             with suppress(OSError):
                 item.unlink()

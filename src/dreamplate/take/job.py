@@ -19,11 +19,17 @@ class Step:
         scalars: Named figures of this step, e.g. ``{"score": 0.31, "loss": -0.31}``.
         previews: Named functions that render a display-ready picture of the work so far.
             They are called only when somebody wants to look, and before the next step.
+        finished: Named functions that render plates which this step completed, such as a frame of a
+            sequence. ``run`` calls each once and writes ``frames/NAME.exr`` and ``frames/NAME.png``
+            before it goes on or saves a checkpoint.
+        depth: Sample type of those EXR files, as in ``plate.write``.
     """
 
     index: int
     scalars: Mapping[str, float] = field(default_factory=dict)
     previews: Mapping[str, Callable[[], Plate]] = field(default_factory=dict)
+    finished: Mapping[str, Callable[[], Plate]] = field(default_factory=dict)
+    depth: str | None = None
 
 
 @dataclass(frozen=True)
@@ -34,10 +40,17 @@ class Outcome:
         plates: Final plates by name; ``final`` is the main one. Each is scene-linear; ``run`` writes
             ``NAME.exr`` (half float) and ``NAME.png`` (display-referred) into the take.
         scalars: Final figures for ``metrics.json``.
+        depth: Sample type of the EXR files, as in ``plate.write``; ``float`` where values must be kept to
+            the bit.
+        frames: Names of the finished frames in order; ``run`` makes the film ``film.mp4`` of them.
+        fps: Frames a second of that film.
     """
 
     plates: Mapping[str, Plate] = field(default_factory=dict)
     scalars: Mapping[str, float] = field(default_factory=dict)
+    depth: str | None = None
+    frames: tuple[str, ...] = ()
+    fps: int = 24
 
 
 @runtime_checkable

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamplate.errors import TakeError
-from dreamplate.files import write_bytes_atomic
+from dreamplate.files import raise_os_error, write_bytes_atomic
 from dreamplate.take import machine
 from dreamplate.take.failures import check_scalars
 from dreamplate.take.film import write_film
@@ -18,10 +18,12 @@ from dreamplate.take.provenance import KEY, provenance_text, with_provenance
 
 if TYPE_CHECKING:
     from dreamplate.plate import Plate
-    from dreamplate.take.job import Job
+    from dreamplate.take.job import Job, Step
     from dreamplate.take.take import Take
 
-_RESERVED = ("preview", "progress", "state", "take", "log", "metrics")
+FRAMES = "frames"
+"""Folder of a sequence's frames."""
+_RESERVED = ("preview", "progress", "film", "frames", "state", "take", "log", "metrics")
 
 
 def write_outputs(job: Job, take: Take, spent: Callable[[], Spent]) -> dict[str, float]:
@@ -47,7 +49,14 @@ def write_outputs(job: Job, take: Take, spent: Callable[[], Spent]) -> dict[str,
             raise TakeError(
                 f"{take.path}: outcome {name!r} cannot be a file name; the job must choose another"
             )
-        write_plate(plate, take, name)
+        write_plate(plate, take, name, exr=outcome.depth)
+    frames = [f"{FRAMES}/{name}.{suffix}" for name in outcome.frames for suffix in ("exr", "png")]
+    if frames:
+        pictures = [take.path / name for name in frames if name.endswith(".png")]
+        write_film(
+            pictures, take.path / "film.mp4", {KEY: provenance_text(take)}, fps=outcome.fps, hold=0.0
+        )
+        names += [*frames, "film.mp4"]
     if _write_progress(take, len(job)):
         names.append("progress.mp4")
     steps = read_steps(take.log_path)
@@ -57,12 +66,35 @@ def write_outputs(job: Job, take: Take, spent: Callable[[], Spent]) -> dict[str,
     return scalars
 
 
-def write_plate(plate: Plate, take: Take, name: str, depth: str = "8") -> None:
+def write_finished(step: Step, take: Take) -> None:
+    """Write the plates that a step completed into ``frames/``; doing it again gives the same files.
+
+    Raises:
+        TakeError: A name cannot be a file name, or the folder cannot be made.
+        MediaError: A plate holds NaN or infinite values, or cannot be written.
+        ResourceError: The disk is full.
+    """
+    for name, render in step.finished.items():
+        if Path(name).name != name or not name.strip(". "):
+            raise TakeError(
+                f"{take.path}: frame {name!r} cannot be a file name; the job must choose another"
+            )
+        folder = take.path / FRAMES
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise_os_error(error, folder, TakeError, "make")
+        write_plate(render(), take, f"{FRAMES}/{name}", exr=step.depth)
+
+
+def write_plate(
+    plate: Plate, take: Take, name: str, depth: str = "8", *, exr: str | None = None
+) -> None:
     """Write ``NAME.exr`` (scene-linear, half float where it fits) and ``NAME.png`` (display-referred)."""
     from dreamplate.plate import write
 
     plate = with_provenance(plate, take)
-    write(plate, take.path / f"{name}.exr")
+    write(plate, take.path / f"{name}.exr", depth=exr)
     write(displayable(plate), take.path / f"{name}.png", depth=depth)
 
 

@@ -17,7 +17,7 @@ from dreamplate.take.failures import check_scalars, translate
 from dreamplate.take.job import Job
 from dreamplate.take.listeners import Listener, RunInfo
 from dreamplate.take.log import Log, Spent, read_spent
-from dreamplate.take.outputs import finished_metrics, write_outputs
+from dreamplate.take.outputs import finished_metrics, write_finished, write_outputs
 from dreamplate.take.previews import PREVIEW_FRAMES, Previews, spacing
 from dreamplate.take.signals import STOP_SIGNALS, Stop, stop_on_signals
 from dreamplate.take.take import Take
@@ -188,6 +188,7 @@ class _Runner:
             step = self.job.step()
             scalars = check_scalars(step.scalars, step.index, self.take.path)
             spent = self.spent()
+            write_finished(step, self.take)
             self.log.write({"step": step.index, "wall": spent.wall, "cpu": spent.cpu, "scalars": scalars})
             for listener in self.listeners:
                 listener.on_step(step)

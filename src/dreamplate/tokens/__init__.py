@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING
 from dreamplate.lazy import lazy
 
 if TYPE_CHECKING:
-    pass
+    from dreamplate.tokens.decoder import Decoder
+    from dreamplate.tokens.encoder import Encoder
+    from dreamplate.tokens.pixels import map_pixels, unmap_pixels
 
-_HOME: dict[str, str] = {}
+_HOME = {
+    "Decoder": "decoder",
+    "Encoder": "encoder",
+    "map_pixels": "pixels",
+    "unmap_pixels": "pixels",
+}
 
-__all__: list[str] = []
+__all__ = ["Decoder", "Encoder", "map_pixels", "unmap_pixels"]
 
 __getattr__, __dir__ = lazy(__name__, _HOME)

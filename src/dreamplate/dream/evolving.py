@@ -1,0 +1,188 @@
+"""Finding pictures without gradients: scoring many starts, and scoring generations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dreamplate.dream.config import DreamConfig
+from dreamplate.dream.control import Control
+from dreamplate.dream.cutouts import Cuts, full_view
+from dreamplate.dream.evolve import Evolution
+from dreamplate.dream.judging import Judge
+from dreamplate.dream.losses import Wanted
+from dreamplate.dream.natural import deviation
+from dreamplate.dream.painting import Painting
+from dreamplate.dream.pareto import gallery
+from dreamplate.dream.starts import best_starts
+from dreamplate.errors import ConfigError
+from dreamplate.plate import Plate
+
+CHUNK = 8
+"""Pictures rendered at a time."""
+
+
+def start_seeds(seed: int, count: int) -> list[int]:
+    """Return seeds of starts to choose from: the run's own first, then random ones that follow from it."""
+    draws = torch.Generator().manual_seed(seed ^ 0x2545F4914F6CDD1D)
+    return [seed, *torch.randint(0, 2**62, (count - 1,), generator=draws).tolist()]
+
+
+def choose_starts(
+    config: DreamConfig,
+    make: Callable[[list[int]], Painting],
+    judge: Judge,
+    wanted: Wanted,
+    device: torch.device,
+) -> list[int]:
+    """Score ``search.best_of`` random starts, seen whole, and return the seeds of the best ``batch``."""
+    seeds = start_seeds(config.seed, max(config.search.best_of, config.batch))
+    side = judge.side(0)
+    scale = config.stages[0]
+    width, height = (max(8, round(length * scale)) for length in config.size)
+    made = best_starts(
+        lambda draws: make([generator.initial_seed() for generator in draws]).to(device),
+        lambda images: judge.scores(images, full_view(), side, wanted),
+        seeds,
+        keep=config.batch,
+        chunk=CHUNK,
+        width=width,
+        height=height,
+    )
+    return [seeds[index] for index in made]
+
+
+class Evolving:
+    """A population, scored a generation at a time; the generator becomes its best.
+
+    Args:
+        config: The dream.
+        evolution: What proposes and learns.
+    """
+
+    def __init__(self, config: DreamConfig, evolution: Evolution) -> None:
+        self.config, self.evolution = config, evolution
+
+    @classmethod
+    def of(cls, config: DreamConfig, generator: Painting) -> Evolving:
+        """Make the population that a config names.
+
+        Raises:
+            ConfigError: The generator has nothing to evolve, or an objective cannot be had.
+        """
+        search = config.search
+        several = search.algorithm == "nsga2"
+        if "structure" in search.objectives and not config.locks:
+            raise ConfigError("search.objectives has structure, which needs a reference: give --locks KIND:PICTURE")
+        if len(set(search.objectives)) != len(search.objectives) or not search.objectives:
+            raise ConfigError(f"search.objectives is {search.objectives}: name each once, at least one")
+        count = len(search.objectives) if several else 1
+        evolution = Evolution(generator.genome(), search.algorithm, search.population, config.seed, count)
+        return cls(config, evolution)
+
+    @torch.no_grad()
+    def advance(
+        self,
+        generator: Painting,
+        judge: Judge,
+        control: Control,
+        cuts: Cuts,
+        stage: int,
+        wanted: Wanted,
+    ) -> dict[str, float]:
+        """Score one generation; ``generator`` becomes the best so far.
+
+        All individuals of a generation are seen whole and through the same random cuts.
+        """
+        config, genes = self.config, self.evolution.ask()
+        width, height = (max(8, round(side * config.stages[stage])) for side in config.size)
+        rows = []
+        for start in range(0, len(genes), CHUNK):
+            generator.adopt(genes[start : start + CHUNK])
+            generator.settle(0.0)
+            images = control.show(generator(width, height))
+            rows.append(self.costs(generator, images, judge, control, cuts, judge.side(stage), wanted))
+        costs = torch.cat(rows).double().cpu()
+        self.evolution.tell(costs if self.several else costs.sum(1, keepdim=True))
+        generator.adopt(self.evolution.best(config.batch))
+        means = {f"mean_{name}": float(costs[:, i].mean()) for i, name in enumerate(config.search.objectives)}
+        best = costs.min(0).values
+        return {"score": float(-best[0]), **means}
+
+    @property
+    def several(self) -> bool:
+        """Whether objectives are traded against each other."""
+        return self.config.search.algorithm == "nsga2"
+
+    def costs(
+        self,
+        generator: Painting,
+        images: Tensor,
+        judge: Judge,
+        control: Control,
+        cuts: Cuts,
+        side: int,
+        wanted: Wanted,
+    ) -> Tensor:
+        """Return what each picture costs ``(n, objectives)``; less is better."""
+        columns = {
+            "similarity": lambda: -0.5
+            * (judge.scores(images, full_view(), side, wanted) + judge.scores(images, cuts, side, wanted)),
+            "realism": lambda: unreality(generator, images, judge, side),
+            "structure": lambda: control.structure(images),
+        }
+        return torch.stack([columns[name]().float().cpu() for name in self.config.search.objectives], dim=1)
+
+    def gallery(self, generator: Painting, config: DreamConfig) -> dict[str, Plate]:
+        """Return a sheet of the best trade-offs, where several objectives were traded; else nothing."""
+        if not self.several or len(config.search.objectives) < 2:
+            return {}
+        genes, costs = self.evolution.front()
+        kept = dict(generator.named_parameters())
+        count = generator.count
+        scale = min(1.0, 256 / max(config.size))
+        width, height = (max(8, round(side * scale)) for side in config.size)
+        images = []
+        with torch.no_grad():
+            for start in range(0, len(genes), CHUNK):
+                generator.adopt(genes[start : start + CHUNK])
+                generator.settle(1.0)
+                images.append(generator(width, height).cpu())
+            generator.adopt(self.evolution.best(count))
+            generator.load_state_dict(kept, strict=False)
+        return {"front": gallery(torch.cat(images), costs, config.search.objectives)}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the evolution's state."""
+        return dict(self.evolution.state_dict())
+
+    def load_state_dict(self, state: Mapping[str, Any], generator: Painting) -> None:
+        """Restore it, and give the generator parameters of the right shapes."""
+        self.evolution.load_state_dict(state)
+        if len(state.get("costs", ())):
+            generator.adopt(self.evolution.best(self.config.batch))
+
+
+def unreality(generator: Painting, images: Tensor, judge: Judge, side: int) -> Tensor:
+    """Return how unlike photographs pictures are ``(n,)``: by the generator's own critic, else the scorer's features.
+
+    Raises:
+        ConfigError: Neither can tell.
+    """
+    critic = getattr(generator, "realism", None)
+    if critic is not None:
+        found: Tensor | None = critic(images)
+        if found is not None:
+            return found
+    layered = getattr(judge.scorer, "encode_with_layers", None)
+    if layered is None:
+        raise ConfigError(
+            f"search.objectives has realism, which scorer {judge.scorer.name} cannot tell: use bridge, or a"
+            " generator with a discriminator"
+        )
+    return torch.stack(
+        [deviation(layered(judge.views(image, full_view(), side))[1]) for image in images.split(1)]
+    )
