@@ -145,18 +145,24 @@ def render(numbers: Tensor, size: int) -> Tensor:
     above = (1 - y / horizon).clamp(0, 1)
     sky = mix(haze, zenith, above[:, None] ** pick(6, 0.5, 1.1)[:, None])
     sun_x, sun_y = pick(7, 0.05, 0.95), horizon * (1 - pick(8, 0.12, 0.75))
-    sun_y = torch.where((hour > 1.6)[:, None, None] & (night < 0.5), horizon * (1 - pick(8, 0.02, 0.22)), sun_y)
+    sun_y = torch.where(
+        (hour > 1.6)[:, None, None] & (night < 0.5), horizon * (1 - pick(8, 0.02, 0.22)), sun_y
+    )
     far = ((x - sun_x) ** 2 + (y - sun_y) ** 2).sqrt()
     glow = (torch.exp(-far * pick(9, 5, 9)) * 0.75 * (1 - 0.6 * night))[:, None]
     disc = smooth(-far, -pick(10, 0.035, 0.06), -pick(10, 0.03, 0.055) + 1.0 / size)[:, None]
     sky = mix(sky, sun.expand_as(sky), glow)
     sky = mix(sky, (sun * 0.4 + 0.6).expand_as(sky), disc)
-    speckle = F.grid_sample(cells[:, 1:], torch.stack([x, y], -1) * 2 - 1, mode="nearest", align_corners=False)
+    speckle = F.grid_sample(
+        cells[:, 1:], torch.stack([x, y], -1) * 2 - 1, mode="nearest", align_corners=False
+    )
     sky = sky + smooth(speckle, 0.975, 1.0) * (night * above)[:, None] * 0.6
 
     # Clouds lie on a ceiling, so they grow smaller and flatter towards the horizon.
     distance = 1 / (above + 0.18)
-    ceiling = torch.stack([(x - 0.5) * distance * 2.4 + pick(11, 0, 32), distance * 3.2 + pick(12, 0, 32)], -1)
+    ceiling = torch.stack(
+        [(x - 0.5) * distance * 2.4 + pick(11, 0, 32), distance * 3.2 + pick(12, 0, 32)], -1
+    )
     cloud = fractal(cells[:, 0], ceiling, 4)
     towards = torch.stack([(sun_x - x) * 0.5, (y - sun_y) * 0.5], -1)
     lit = fractal(cells[:, 0], ceiling + towards, 2)
@@ -185,12 +191,16 @@ def render(numbers: Tensor, size: int) -> Tensor:
         ground_noise = fractal(cells[:, 1], torch.stack([x * 9 + depth * 11, below * 13 + x * 3], -1), 3)
         steep = torch.gradient(heights, dim=1)[0] * size * 0.25
         steep = steep[:, None, :].expand(n, size, size)
-        light = (0.5 + 0.35 * torch.tanh(steep * 2) * side.sign() + 0.32 * ground_noise * sharp[:, :, None]).clamp(0, 1)
+        light = (
+            0.5 + 0.35 * torch.tanh(steep * 2) * side.sign() + 0.32 * ground_noise * sharp[:, :, None]
+        ).clamp(0, 1)
         surface = rock * (0.85 + 0.15 * near)
         high = (-below + tall * 0.5 + ground_noise * 0.05 * mountains) / (tall + 0.02)
         high = (horizon - y + ground_noise * 0.035) / 0.5
         snow = smooth(high, snow_line * 0.62, snow_line * 0.62 + 0.12)[:, None]
-        snow = torch.maximum(snow, (ground_kind == 3)[:, None, None, None] * smooth(light, 0.25, 0.6)[:, None] * 0.85)
+        snow = torch.maximum(
+            snow, (ground_kind == 3)[:, None, None, None] * smooth(light, 0.25, 0.6)[:, None] * 0.85
+        )
         surface = mix(surface, torch.tensor(0.96), snow)
         lighted = surface * mix(shade, sun * 0.98, light[:, None]) * 1.1
         air = (0.72 * (1 - near) + 0.14 + 0.15 * (below / (tall + 0.05)).clamp(0, 1)) * pick(24, 0.7, 1.15)
@@ -202,7 +212,9 @@ def render(numbers: Tensor, size: int) -> Tensor:
     reach = 1 / (under + 0.08)
     plane = torch.stack([(x - 0.5) * reach * 4 + pick(25, 0, 32), reach * 5 + pick(26, 0, 32)], -1)
     rough = fractal(cells[:, 1], plane, 3)
-    earth = torch.tensor(GROUNDS)[ground_kind][:, :, None, None] * (1 + (u[:, 27:30] - 0.5)[:, :, None, None] * 0.3)
+    earth = torch.tensor(GROUNDS)[ground_kind][:, :, None, None] * (
+        1 + (u[:, 27:30] - 0.5)[:, :, None, None] * 0.3
+    )
     rolling = fractal(cells[:, 1], torch.stack([x * 2.5 + 5, under * 3 + pick(30, 0, 32)], -1), 2)
     light = (0.55 + 0.22 * rough + 0.3 * rolling).clamp(0, 1)
     land = earth * mix(shade, sun, light[:, None]) * 1.08
@@ -217,7 +229,9 @@ def render(numbers: Tensor, size: int) -> Tensor:
     lookup[..., 1] = torch.minimum(lookup[..., 1], (horizon * 2 - 1 - 1.0 / size))
     mirrored = F.grid_sample(picture, lookup, padding_mode="reflection", align_corners=False)
     body = earth * mix(shade, sun, torch.tensor(0.6))
-    water = mix(mirrored * 0.88, body, (0.25 + 0.4 * under * (1 - 0.5 * u[:, 32, None, None]))[:, None].clamp(0, 1))
+    water = mix(
+        mirrored * 0.88, body, (0.25 + 0.4 * under * (1 - 0.5 * u[:, 32, None, None]))[:, None].clamp(0, 1)
+    )
     streak = torch.exp(-(((x - sun_x) / (0.05 + 0.12 * under)) ** 2)) * smooth(ripples, 0.0, 0.9)
     water = water + sun * (streak * 0.5 * (1 - night * 0.5))[:, None]
     front = torch.where((ground_kind == 0)[:, None, None, None], water, land)
@@ -225,19 +239,29 @@ def render(numbers: Tensor, size: int) -> Tensor:
 
     # Conifers: triangles with ragged edges on a bank in the foreground; not in deserts.
     wooded = (u[:, 33] < 0.45) & (ground_kind != 4)
-    foot = horizon[:, :, 0] + (1 - horizon[:, :, 0]) * (0.12 + 0.75 * u[:, 34:35]) 
+    foot = horizon[:, :, 0] + (1 - horizon[:, :, 0]) * (0.12 + 0.75 * u[:, 34:35])
     scale = 0.10 + 0.22 * u[:, 35:36] + 0.25 * (foot - 0.55).clamp(min=0)
-    tree_x = mix(trees[..., 0], (u[:, 36:37] > 0.5).float() + (trees[..., 0] - 0.5) * 0.7, (u[:, 37:38] < 0.6).float())
+    tree_x = mix(
+        trees[..., 0], (u[:, 36:37] > 0.5).float() + (trees[..., 0] - 0.5) * 0.7, (u[:, 37:38] < 0.6).float()
+    )
     tree_h = scale * (0.45 + 0.75 * trees[..., 1])
-    reachable = (tree_h[..., None] - (columns[:, None, :] - tree_x[..., None]).abs() * (4.2 + 2 * trees[..., 2:])).amax(1)
+    reachable = (
+        tree_h[..., None] - (columns[:, None, :] - tree_x[..., None]).abs() * (4.2 + 2 * trees[..., 2:])
+    ).amax(1)
     bank = 0.02 * torch.sin(columns * 9 + u[:, 38:39] * 6)
     crown = foot + bank - reachable.clamp(min=-0.03)
     ragged = fractal(cells[:, 1], torch.stack([x * 30, y * 30], -1), 2) * 0.012
     inside = ((y - crown[:, None, :] + ragged) * size + 0.5).clamp(0, 1)
     # Standing on the bank: nothing of a tree below its foot.
-    inside = inside * ((foot + bank + 0.015)[:, None, :] - y).mul(size).clamp(0, 1) * (reachable > 0)[:, None, :]
+    inside = (
+        inside * ((foot + bank + 0.015)[:, None, :] - y).mul(size).clamp(0, 1) * (reachable > 0)[:, None, :]
+    )
     needles = torch.tensor([0.16, 0.26, 0.18])[None, :, None, None] * mix(shade, sun, torch.tensor(0.55))
-    needles = mix(needles, torch.tensor(0.9) * mix(shade, sun, torch.tensor(0.6)), ((ground_kind == 3) * 0.4)[:, None, None, None])
+    needles = mix(
+        needles,
+        torch.tensor(0.9) * mix(shade, sun, torch.tensor(0.6)),
+        ((ground_kind == 3) * 0.4)[:, None, None, None],
+    )
     picture = mix(picture, needles * (1 + 8 * ragged[:, None]), (inside * wooded[:, None, None])[:, None])
     return (picture * tint).clamp(0, 1)
 

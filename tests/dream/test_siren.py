@@ -34,7 +34,11 @@ def fixture(shared_dir: Path):
     side = arguments["image_width"]
     theta = {"w0_first": arguments["theta_initial"] or 30.0, "w0": arguments["theta_hidden"] or 30.0}
     siren = make(
-        size=(side, side), colour="rgb", hidden=arguments["hidden_size"], layers=arguments["num_layers"], **theta
+        size=(side, side),
+        colour="rgb",
+        hidden=arguments["hidden_size"],
+        layers=arguments["num_layers"],
+        **theta,
     )
     names = [f"layers.{index}" for index in range(arguments["num_layers"])] + ["last_layer"]
     with torch.no_grad():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from dreamplate.dream.config import DreamConfig
 from dreamplate.dream.control import Control
 from dreamplate.dream.cutouts import Cuts, full_view
 from dreamplate.dream.evolve import Evolution
+from dreamplate.dream.generators import make_generator
 from dreamplate.dream.judging import Judge
 from dreamplate.dream.losses import Wanted
 from dreamplate.dream.natural import deviation
@@ -20,6 +21,7 @@ from dreamplate.dream.pareto import gallery
 from dreamplate.dream.starts import best_starts
 from dreamplate.errors import ConfigError
 from dreamplate.plate import Plate
+from dreamplate.take.config import replace_fields
 
 CHUNK = 8
 """Pictures rendered at a time."""
@@ -32,27 +34,46 @@ def start_seeds(seed: int, count: int) -> list[int]:
 
 
 def choose_starts(
-    config: DreamConfig,
-    make: Callable[[list[int]], Painting],
-    judge: Judge,
-    wanted: Wanted,
-    device: torch.device,
+    config: DreamConfig, like: Painting, judge: Judge, wanted: Wanted, device: torch.device
 ) -> list[int]:
-    """Score ``search.best_of`` random starts, seen whole, and return the seeds of the best ``batch``."""
-    seeds = start_seeds(config.seed, max(config.search.best_of, config.batch))
-    side = judge.side(0)
-    scale = config.stages[0]
-    width, height = (max(8, round(length * scale)) for length in config.size)
-    made = best_starts(
-        lambda draws: make([generator.initial_seed() for generator in draws]).to(device),
-        lambda images: judge.scores(images, full_view(), side, wanted),
+    """Score ``search.best_of`` random starts, seen whole, and return the seeds of the best, best first.
+
+    As many as there are pictures; for a generator that joins several starts into one picture (``basis``),
+    as many for each of them.
+    """
+    basis = int(getattr(config.options, "basis", 0))
+    single = config
+    if basis:
+        # What is joined are starts of one row each, as `BigganPainting.join` makes them.
+        single = replace_fields(config, {f"{config.generator}.basis": 0, f"{config.generator}.rows": "one"})
+    keep = config.batch * max(1, basis)
+    seeds = start_seeds(config.seed, max(config.search.best_of, keep))
+    width, height = (max(8, round(length * config.stages[0])) for length in config.size)
+    found = best_starts(
+        lambda draws: _settled(make_generator(single, [d.initial_seed() for d in draws], like).to(device)),
+        lambda images: judge.scores(images, full_view(), judge.side(0), wanted),
         seeds,
-        keep=config.batch,
+        keep=keep,
         chunk=CHUNK,
         width=width,
         height=height,
     )
-    return [seeds[index] for index in made]
+    return [seeds[index] for index in found]
+
+
+def start_from(config: DreamConfig, seeds: list[int], like: Painting) -> Painting:
+    """Return the generator that begins from chosen seeds, one for each picture or ``basis`` for each."""
+    basis = int(getattr(config.options, "basis", 0))
+    made = make_generator(config, seeds[:: max(1, basis)], like)
+    join = getattr(made, "join", None)
+    if basis and join is not None:
+        join([torch.Generator().manual_seed(seed) for seed in seeds])
+    return made
+
+
+def _settled(generator: Painting) -> Painting:
+    generator.settle(0.0)
+    return generator
 
 
 class Evolving:

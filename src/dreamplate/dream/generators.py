@@ -36,13 +36,20 @@ GENERATORS: dict[str, str] = {
 """Name to ``module:class``; a class takes options, size, wrapped axes, and a CPU generator for each picture."""
 
 
-def make_generator(config: DreamConfig, seeds: list[int]) -> Painting:
+def make_generator(config: DreamConfig, seeds: list[int], like: Painting | None = None) -> Painting:
     """Build the generator that a config names, with a picture for each seed.
+
+    Args:
+        config: Names it and its options.
+        seeds: Each picture's start follows from its own.
+        like: A generator of the same kind, whose network is used again instead of being read again.
 
     Raises:
         ModelError: Its weights are not there.
     """
     module, _, name = GENERATORS[config.generator].partition(":")
     draws = [torch.Generator().manual_seed(seed) for seed in seeds]
-    made: Painting = getattr(import_module(module), name)(config.options, config.size, config.wrap, draws)
+    shared = {"net": like.net} if hasattr(like, "net") else {}
+    cls = getattr(import_module(module), name)
+    made: Painting = cls(config.options, config.size, config.wrap, draws, **shared)
     return made

@@ -13,7 +13,7 @@ from dreamplate.dream.control import Control
 from dreamplate.dream.cutouts import Cuts, draw_cuts
 from dreamplate.dream.delivery import Delivery
 from dreamplate.dream.device import find_device
-from dreamplate.dream.evolving import Evolving, choose_starts
+from dreamplate.dream.evolving import Evolving, choose_starts, start_from
 from dreamplate.dream.generators import make_generator
 from dreamplate.dream.judging import Judge
 from dreamplate.dream.losses import Wanted
@@ -44,7 +44,7 @@ class DreamJob:
     Args:
         config: The complete description of one run.
         scorer: Used in place of the one that the config names.
-        generator: Used in place of the one that the config names, for a picture of each seed given.
+        generator: Used in place of the one that the config names; it has ``batch`` pictures.
 
     Raises:
         ConfigError: A device or scorer does not exist, or a prompt or mask cannot be used.
@@ -60,7 +60,7 @@ class DreamJob:
         self,
         config: DreamConfig,
         scorer: Scorer | None = None,
-        generator: Callable[[list[int]], Painting] | None = None,
+        generator: Painting | None = None,
     ) -> None:
         self.config = config
         self.device = find_device(config.device)
@@ -68,13 +68,12 @@ class DreamJob:
         self.judge = Judge.of(self.scorer, config)
         self.story = Story.of(config, self.scorer, self.device)
         self.control = Control.of(config, self.scorer, self.device)
-        self.make = generator or (lambda seeds: make_generator(config, seeds))
         self.seeds = [config.seed + index for index in range(config.batch)]
         # Every picture draws for itself, so that a batch makes what single runs would.
         self.draws = [torch.Generator().manual_seed(seed ^ 0x5DEECE66D) for seed in self.seeds]
         self.natural = [NaturalStatistics() for _ in self.seeds]
         self.done = 0
-        self._begin(self.make(self.seeds))
+        self._begin(generator or make_generator(config, self.seeds))
         if config.init is not None:
             self.generator.paint(read_picture(config.init, config.size).to(self.device))
             self._show_all()
@@ -133,8 +132,8 @@ class DreamJob:
         config = self.config
         if config.search.best_of <= 1 or config.init is not None:
             return
-        chosen = choose_starts(config, self.make, self.judge, self.story.at(0.0), self.device)
-        self._begin(self.make(chosen))
+        chosen = choose_starts(config, self.generator, self.judge, self.story.at(0.0), self.device)
+        self._begin(start_from(config, chosen, self.generator))
 
     def _descend(self, clock: Clock) -> dict[str, float]:
         """Follow the gradient of everything that is wanted for one step."""

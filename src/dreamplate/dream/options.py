@@ -126,7 +126,7 @@ class BigganConfig:
     truncation: Annotated[float, Bounds(ge=0, le=1)] = 1.0
     """Which normalisation statistics are used; less is more typical and less varied."""
     swapped_truncation: bool = False
-    """Blend the two nearest rows of statistics with their shares exchanged, as the first PyTorch port does."""
+    """Blend the two nearest rows of statistics with exchanged shares, as the first PyTorch port does."""
     rows: Literal["each", "one"] = "each"
     """Latents: a row for each stage of the generator (BigSleep), or one for all."""
     classes: Annotated[int, Bounds(ge=0, le=1000)] = 0
@@ -136,9 +136,11 @@ class BigganConfig:
     prior: Weight = 1.0
     """Weight of the latents' own losses: normality of z and few, small classes (BigSleep)."""
     basis: Annotated[int, Bounds(ge=0, le=64)] = 0
-    """Best starts that are joined with free weights for each row (FuseDream); 0 turns the latents themselves."""
+    """Starts that are joined with free weights for each row (FuseDream); 0 turns the latents themselves."""
     one_class: bool = False
     """Start each picture from one random class instead of a faint mixture of all."""
+    canvas: bool = False
+    """Also turn a map of features in the middle of the network, not only latents and classes."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,8 @@ class Stylegan2Config:
     """Fine noise: the network's own, freshly drawn from the seed, or none."""
     prior: Weight = 0.0
     """Weight of closeness to the average w."""
+    discriminator: str = ""
+    """Name or weight file of the discriminator that tells how real a picture is, as objective realism."""
 
 
 @dataclass(frozen=True)

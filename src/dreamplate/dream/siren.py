@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -48,10 +49,12 @@ class Siren(Painting):
         widths = [inputs] + [config.hidden] * config.layers + [3]
         started = [_draw_layers(widths, config, generator) for generator in draws]
         self.weights = nn.ParameterList(
-            nn.Parameter(torch.stack([layers[index][0] for layers in started])) for index in range(len(widths) - 1)
+            nn.Parameter(torch.stack([layers[index][0] for layers in started]))
+            for index in range(len(widths) - 1)
         )
         self.offsets = nn.ParameterList(
-            nn.Parameter(torch.stack([layers[index][1] for layers in started])) for index in range(len(widths) - 1)
+            nn.Parameter(torch.stack([layers[index][1] for layers in started]))
+            for index in range(len(widths) - 1)
         )
 
     def forward(self, width: int, height: int) -> Float[Tensor, "count 3 {height} {width}"]:
@@ -124,17 +127,21 @@ def coordinates(side: int, span: float, wraps: bool, ends: bool = False) -> Floa
 
 
 def _linear(
-    x: Float[Tensor, "count n inside"], weight: Float[Tensor, "count out inside"], offset: Float[Tensor, "count out"]
+    x: Float[Tensor, "count n inside"],
+    weight: Float[Tensor, "count out inside"],
+    offset: Float[Tensor, "count out"],
 ) -> Float[Tensor, "count n out"]:
     if weight.shape[0] == 1:  # one matrix product is faster than a batch of one
         return F.linear(x[0], weight[0], offset[0])[None]
     return torch.baddbmm(offset[:, None, :], x, weight.transpose(1, 2))
 
 
-def _draw_layers(widths: list[int], config: SirenConfig, generator: torch.Generator) -> list[tuple[Tensor, Tensor]]:
+def _draw_layers(
+    widths: list[int], config: SirenConfig, generator: torch.Generator
+) -> list[tuple[Tensor, Tensor]]:
     """Return the starting weight ``(out, in)`` and offset ``(out,)`` of each layer."""
     layers = []
-    for index, (inside, out) in enumerate(zip(widths, widths[1:], strict=False)):
+    for index, (inside, out) in enumerate(pairwise(widths)):
         bound = math.sqrt(6 / inside) / config.w0 if index else 1 / inside
         offset_bound = bound if config.colour == "rgb" else 1 / math.sqrt(inside)
         weight = (torch.rand((out, inside), generator=generator) * 2 - 1) * bound

@@ -36,6 +36,18 @@ class Anchor:
         """
         self.mask = mask
 
+    def spread(self, count: int) -> Anchor:
+        """Return an anchor for ``count`` pictures: the recorded ones in turn, again and again."""
+        recorded = next(iter(self.features.values())).shape[0]
+        if count == recorded:
+            return self
+        made = Anchor()
+        made.mask = self.mask
+        for key, x in self.features.items():
+            rows = torch.arange(count, device=x.device) % recorded
+            made.features[key] = x.expand(count, -1, -1, -1) if recorded == 1 else x[rows]
+        return made
+
     def __call__(self, key: int, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Record the map number ``key``, or hold it."""
         if self.mask is None:

@@ -15,14 +15,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dreamplate.errors import CheckpointError
+from dreamplate.nets.wrapping import OPEN, Wrap, wrap_pad
 
 NORM_GROUPS = 4
 """Groups of channels that a block's branch is normalised in."""
 LATENT_REACH = 3.0
 """Latents are softly kept within this by the decoder: ``3 tanh(z / 3)``."""
-
-Wrap = tuple[bool, bool]
-"""Whether a picture tiles in x and in y."""
 
 
 class Conv(nn.Module):
@@ -36,8 +34,7 @@ class Conv(nn.Module):
 
     def forward(self, x: Float[Tensor, "n c h w"], wrap: Wrap) -> Float[Tensor, "n out h2 w2"]:
         """Filter ``(n, in, h, w)``."""
-        if any(wrap):
-            x = F.pad(x, (wrap[0], wrap[0], wrap[1], wrap[1]), mode="circular")
+        x = wrap_pad(x, 1, wrap)
         return F.conv2d(x, self.weight, self.bias, self.stride, (1 - wrap[1], 1 - wrap[0]))
 
 
@@ -72,7 +69,9 @@ class TinyAutoencoder(nn.Module):
         self.eval()
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Tensor], settings: Mapping[str, int | float | str]) -> TinyAutoencoder:
+    def from_state(
+        cls, state: Mapping[str, Tensor], settings: Mapping[str, int | float | str]
+    ) -> TinyAutoencoder:
         """Build the frozen network.
 
         Args:
@@ -105,7 +104,7 @@ class TinyAutoencoder(nn.Module):
         assert layers is not None
         return int(2 ** sum(isinstance(layer, Conv) and layer.bias is None for layer in layers))
 
-    def encode(self, image: Float[Tensor, "n c h w"], wrap: Wrap = (False, False)) -> Float[Tensor, "n latents h8 w8"]:
+    def encode(self, image: Float[Tensor, "n c h w"], wrap: Wrap = OPEN) -> Float[Tensor, "n latents h8 w8"]:
         """Return the latents of pictures.
 
         Args:
@@ -120,7 +119,9 @@ class TinyAutoencoder(nn.Module):
             x = layer(x, wrap)
         return x
 
-    def decode(self, latents: Float[Tensor, "n c h w"], wrap: Wrap = (False, False)) -> Float[Tensor, "n 3 height width"]:
+    def decode(
+        self, latents: Float[Tensor, "n c h w"], wrap: Wrap = OPEN
+    ) -> Float[Tensor, "n 3 height width"]:
         """Return the pictures of latents, display-encoded, nearly within [0, 1] (not clamped).
 
         Args:
@@ -141,7 +142,9 @@ class TinyAutoencoder(nn.Module):
     def _part(self, name: Literal["encoder", "decoder"]) -> nn.ModuleList:
         found = self.encoder if name == "encoder" else self.decoder
         if found is None:
-            raise CheckpointError(f"tiny autoencoder: there is no {name} in these weights; name the {name}'s file")
+            raise CheckpointError(
+                f"tiny autoencoder: there is no {name} in these weights; name the {name}'s file"
+            )
         return found
 
 

@@ -8,8 +8,11 @@ Letters come from the typeface that OpenImageIO brings along. Where it was built
 from a small typeface of our own (ASCII only), so that words can always be drawn.
 """
 
+# ruff: noqa: PLR0917 (coordinates come one after another, as everywhere)
+
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
@@ -26,15 +29,14 @@ Colour = float | Sequence[float]
 # Our own letters, from the space to the tilde: a letter is seven rows from the top, a row is one digit to
 # the base of 32 whose five bits are the pixels from left to right.
 _LETTERS = (
-    "0000000 4444404 aaa0000 aavavaa 4fke5u4 op248j3 cik8lid 4480000 2488842 8422248 04lel40 044v440 "
-    "0000c48 000v000 00000cc 01248g0 ehjlphe 4c4444e eh1248v v2421he 26aiv22 vgu11he 68guhhe v124888 "
-    "ehhehhe ehhf12c 0cc0cc0 0cc0c48 248g842 00v0v00 8421248 eh12404 ehnlnge ehhvhhh uhhuhhu ehggghe "
-    "sihhhis vgguggv vgguggg ehgnhhf hhhvhhh e44444e 72222ic hikokih ggggggv hrllhhh hhpljhh ehhhhhe "
-    "uhhuggg ehhhlid uhhukih fgge11u v444444 hhhhhhe hhhhha4 hhhllla hha4ahh hhha444 v1248gv e88888e "
-    "0g84210 e22222e 4ah0000 000000v 8420000 00e1fhf ggmphhu 00egghe 11djhhf 00ehvge 698s888 0fhhf1e "
-    "ggmphhh 40c444e 20622ic ggikoki c44444e 00qllhh 00mphhh 00ehhhe 00uhugg 00djf11 00mpggg 00ege1u "
-    "88s8896 00hhhjd 00hhha4 00hhlla 00ha4ah 00hhf1e 00v248v 6448446 4444444 c44244c 008l200"
-).split(" ")
+    "00000004444404aaa0000aavavaa4fke5u4op248j3cik8lid44800002488842842224804lel40044v4400000c48000v000"
+    "00000cc01248g0ehjlphe4c4444eeh1248vv2421he26aiv22vgu11he68guhhev124888ehhehheehhf12c0cc0cc00cc0c48"
+    "248g84200v0v008421248eh12404ehnlngeehhvhhhuhhuhhuehggghesihhhisvgguggvvggugggehgnhhfhhhvhhhe44444e"
+    "72222ichikokihggggggvhrllhhhhhpljhhehhhhheuhhugggehhhliduhhukihfgge11uv444444hhhhhhehhhhha4hhhllla"
+    "hha4ahhhhha444v1248gve88888e0g84210e22222e4ah0000000000v842000000e1fhfggmphhu00egghe11djhhf00ehvge"
+    "698s8880fhhf1eggmphhh40c444e20622icggikokic44444e00qllhh00mphhh00ehhhe00uhugg00djf1100mpggg00ege1u"
+    "88s889600hhhjd00hhha400hhlla00ha4ah00hhf1e00v248v64484464444444c44244c008l200"
+)
 _UNKNOWN = "vhhhhhv"
 
 
@@ -99,7 +101,7 @@ def shortened(string: str, width: float, size: int = 14) -> str:
 
 
 def wrapped(string: str, width: float, size: int = 14) -> list[str]:
-    """Return the text as lines at most ``width`` pixels wide, broken at spaces; a longer word is shortened."""
+    """Return the text as lines up to ``width`` pixels wide, broken at spaces; longer words are shortened."""
     lines: list[str] = []
     for word in string.split():
         longer = f"{lines[-1]} {word}" if lines else word
@@ -168,14 +170,15 @@ def bar(
     colour: Colour = 1.0,
     back: Colour | None = None,
 ) -> None:
-    """Draw a level bar filled from the left to ``share`` (0 to 1, limited to it; not a number: empty).
+    """Draw a level bar filled from the left to ``share`` (limited to 0-1; not a number: empty).
 
     Raises:
         MediaError: The canvas or a colour does not fit.
     """
     if back is not None:
         rectangle(canvas, x, y, width, height, back)
-    rectangle(canvas, x, y, width * (min(1.0, max(0.0, share)) if share == share else 0.0), height, colour)
+    filled = 0.0 if math.isnan(share) else min(1.0, max(0.0, share))
+    rectangle(canvas, x, y, width * filled, height, colour)
 
 
 def paste(canvas: Canvas, x: int, y: int, picture: Canvas) -> None:
@@ -251,11 +254,11 @@ def _typeset(string: str, size: int) -> npt.NDArray[np.float32] | None:
 
 
 def _built_in(string: str, size: int) -> npt.NDArray[np.float32]:
-    """Draw with our own letters, six pixels wide with their gap, enlarged to stand as high as the typeface's."""
+    """Draw with our own letters, enlarged by a whole number to be about as high as the typeface's."""
     pixels = np.zeros((7, 6 * len(string)), np.float32)
     for place, letter in enumerate(string):
-        code = ord(letter) - 32
-        rows = _LETTERS[code] if 0 <= code < len(_LETTERS) else _UNKNOWN
+        code = 7 * (ord(letter) - 32)
+        rows = _LETTERS[code : code + 7] if 0 <= code < len(_LETTERS) else _UNKNOWN
         for row, digit in enumerate(rows):
             bits = int(digit, 32)
             pixels[row, 6 * place : 6 * place + 5] = [bits >> shift & 1 for shift in (4, 3, 2, 1, 0)]

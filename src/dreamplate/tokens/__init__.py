@@ -8,16 +8,18 @@ from dreamplate.lazy import lazy
 
 if TYPE_CHECKING:
     from dreamplate.tokens.decoder import Decoder
+    from dreamplate.tokens.dvae import Dvae
     from dreamplate.tokens.encoder import Encoder
     from dreamplate.tokens.pixels import map_pixels, unmap_pixels
 
 _HOME = {
     "Decoder": "decoder",
+    "Dvae": "dvae",
     "Encoder": "encoder",
     "map_pixels": "pixels",
     "unmap_pixels": "pixels",
 }
 
-__all__ = ["Decoder", "Encoder", "map_pixels", "unmap_pixels"]
+__all__ = ["Decoder", "Dvae", "Encoder", "map_pixels", "unmap_pixels"]
 
 __getattr__, __dir__ = lazy(__name__, _HOME)

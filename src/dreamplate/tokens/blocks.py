@@ -12,9 +12,7 @@ from torch import Tensor, nn
 
 from dreamplate.errors import CheckpointError
 from dreamplate.models.layouts.dvae import expected, infer
-
-Wrap = tuple[bool, bool]
-"""Whether a picture tiles in x and in y."""
+from dreamplate.nets.wrapping import Wrap, conv_same
 
 
 class Conv(nn.Module):
@@ -30,11 +28,7 @@ class Conv(nn.Module):
 
     def forward(self, x: Float[Tensor, "n c h w"], wrap: Wrap) -> Float[Tensor, "n out h w"]:
         """Filter ``(n, in, h, w)`` to ``(n, out, h, w)``."""
-        pad = self.w.shape[-1] // 2
-        if pad and any(wrap):
-            around = (pad * wrap[0], pad * wrap[0], pad * wrap[1], pad * wrap[1])
-            x = F.pad(x, around, mode="circular")
-        return F.conv2d(x, self.w, self.b, padding=(pad * (not wrap[1]), pad * (not wrap[0])))
+        return conv_same(x, self.w, self.b, wrap)
 
 
 class Block(nn.Module):
@@ -67,7 +61,9 @@ class Block(nn.Module):
         return torch.add(kept, y, alpha=self.gain)
 
 
-def make_groups(inside: int, widths: Sequence[int], count: int, kernels: Sequence[int]) -> dict[str, nn.Module]:
+def make_groups(
+    inside: int, widths: Sequence[int], count: int, kernels: Sequence[int]
+) -> dict[str, nn.Module]:
     """Return ``group_1`` and so on, each of ``count`` blocks named ``block_1`` and so on."""
     groups: dict[str, nn.Module] = {}
     for number, width in enumerate(widths, 1):

@@ -13,7 +13,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from dreamplate.models.layouts.dvae import DECODER_KERNELS, GROUPS, decoder_widths
-from dreamplate.tokens.blocks import Conv, Wrap, check_part, draw_weights, make_groups, run_group
+from dreamplate.nets.wrapping import OPEN, Wrap
+from dreamplate.tokens.blocks import Conv, check_part, draw_weights, make_groups, run_group
 
 
 class Decoder(nn.Module):
@@ -33,6 +34,7 @@ class Decoder(nn.Module):
         codes: int,
         hidden: int,
         start: int = 128,
+        *,
         blocks: int = 2,
         channels: int = 3,
         draws: torch.Generator | None = None,
@@ -62,15 +64,15 @@ class Decoder(nn.Module):
                 settings["codes"],
                 settings["decoder_hidden"],
                 settings["decoder_start"],
-                settings["decoder_blocks"],
-                settings["channels"],
+                blocks=settings["decoder_blocks"],
+                channels=settings["channels"],
             )
         net.load_state_dict(plain, assign=True)
         return net
 
     def forward(
-        self, codes: Float[Tensor, "n codes h w"], wrap: Wrap = (False, False)
-    ) -> Float[Tensor, "n two_c 8*{codes.shape[2]} 8*{codes.shape[3]}"]:
+        self, codes: Float[Tensor, "n codes h w"], wrap: Wrap = OPEN
+    ) -> Float[Tensor, "n two_c 8*h 8*w"]:
         """Decode codes given by weights.
 
         Args:
@@ -84,7 +86,7 @@ class Decoder(nn.Module):
         return self.from_features(self.blocks["input"](codes, wrap), wrap)
 
     def embed(self, codes: Int[Tensor, "n h w"]) -> Float[Tensor, "n start h w"]:
-        """Look up what code numbers ``(n, h, w)`` stand for; equals the first convolution of one-hot codes."""
+        """Look up what codes ``(n, h, w)`` stand for; equals the first convolution of one-hot codes."""
         vectors = F.embedding(codes, self.book) + self.offset
         return vectors.permute(0, 3, 1, 2)
 
@@ -105,8 +107,8 @@ class Decoder(nn.Module):
         return entry
 
     def from_features(
-        self, features: Float[Tensor, "n start h w"], wrap: Wrap = (False, False)
-    ) -> Float[Tensor, "n two_c 8*{features.shape[2]} 8*{features.shape[3]}"]:
+        self, features: Float[Tensor, "n start h w"], wrap: Wrap = OPEN
+    ) -> Float[Tensor, "n two_c 8*h 8*w"]:
         """Decode what codes stand for: everything but the first convolution."""
         x = features
         for number in range(1, GROUPS + 1):

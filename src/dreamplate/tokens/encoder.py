@@ -13,7 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dreamplate.models.layouts.dvae import ENCODER_ENTRY, ENCODER_KERNELS, GROUPS, encoder_widths
-from dreamplate.tokens.blocks import Conv, Wrap, check_part, draw_weights, make_groups, run_group
+from dreamplate.nets.wrapping import OPEN, Wrap
+from dreamplate.tokens.blocks import Conv, check_part, draw_weights, make_groups, run_group
 
 
 class Encoder(nn.Module):
@@ -31,6 +32,7 @@ class Encoder(nn.Module):
         self,
         codes: int,
         hidden: int,
+        *,
         blocks: int = 2,
         channels: int = 3,
         draws: torch.Generator | None = None,
@@ -60,15 +62,15 @@ class Encoder(nn.Module):
             net = cls(
                 settings["codes"],
                 settings["encoder_hidden"],
-                settings["encoder_blocks"],
-                settings["channels"],
+                blocks=settings["encoder_blocks"],
+                channels=settings["channels"],
             )
         net.load_state_dict(plain, assign=True)
         return net
 
     def forward(
-        self, pixels: Float[Tensor, "n c height width"], wrap: Wrap = (False, False)
-    ) -> Float[Tensor, "n codes {height}//8 {width}//8"]:
+        self, pixels: Float[Tensor, "n c height width"], wrap: Wrap = OPEN
+    ) -> Float[Tensor, "n codes height//8 width//8"]:
         """Score the codes.
 
         Args:
@@ -83,8 +85,8 @@ class Encoder(nn.Module):
         return logits
 
     def features(
-        self, pixels: Float[Tensor, "n c height width"], wrap: Wrap = (False, False)
-    ) -> Float[Tensor, "n wide {height}//8 {width}//8"]:
+        self, pixels: Float[Tensor, "n c height width"], wrap: Wrap = OPEN
+    ) -> Float[Tensor, "n wide height//8 width//8"]:
         """Return what the codes are scored from: everything but the last convolution."""
         x = self.blocks["input"](pixels, wrap)
         for number in range(1, GROUPS + 1):

@@ -29,8 +29,8 @@ def centre(stats: Float[Tensor, "n two_c h w"]) -> Float[Tensor, "n c h w"]:
     return unmap_pixels(torch.sigmoid(stats[:, : stats.shape[1] // 2]))
 
 
-def sample(stats: Float[Tensor, "n two_c h w"], uniform: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-    """Draw a picture in [0, 1] from the decoder's distributions, differentiably.
+def draw(stats: Float[Tensor, "n two_c h w"], uniform: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    """Draw logits of mapped pixels from the decoder's distributions, differentiably.
 
     Args:
         stats: The decoder's output: locations, then logarithms of scales.
@@ -41,7 +41,7 @@ def sample(stats: Float[Tensor, "n two_c h w"], uniform: Float[Tensor, "n c h w"
     # is finite.
     away = (uniform - 0.5) * (1 - 2**-20)
     noise = -torch.sign(away) * torch.log1p(-2 * away.abs())
-    return unmap_pixels(torch.sigmoid(mu + torch.exp(log_scale) * noise))
+    return mu + torch.exp(log_scale) * noise
 
 
 def negative_log_likelihood(
@@ -57,4 +57,6 @@ def negative_log_likelihood(
     logit = torch.logit(pixels)
     # log(x (1 - x)) by the logit, which is exact near both ends.
     jacobian = F.logsigmoid(logit) + F.logsigmoid(-logit)
-    return (logit - mu).abs() * torch.exp(-log_scale) + log_scale + jacobian + torch.log(pixels.new_tensor(2.0))
+    return (
+        (logit - mu).abs() * torch.exp(-log_scale) + log_scale + jacobian + torch.log(pixels.new_tensor(2.0))
+    )

@@ -20,8 +20,9 @@ def infer(shapes: Mapping[str, Shape]) -> Settings:
 
     Returns:
         ``encoder``, ``decoder``: layers joined by spaces, each ``position kind in out groups``, joined by
-        colons (``0:conv:3:64:0 1:block:64:64:0 2:step:64:64:0 …``). ``step`` is a convolution without offset, by
-        which the side halves or doubles; ``groups`` is the width of a block's normalised branch, 0 for none.
+        colons (``0:conv:3:64:0 1:block:64:64:0 2:step:64:64:0 …``). ``step`` is a convolution without
+        offset, by which the side halves or doubles; ``groups`` is the width of a block's normalised branch,
+        0 for none.
         ``latents``: channels between the two.
     """
     settings: dict[str, int | float | str] = {}
@@ -59,7 +60,10 @@ def _layer(name: str, kind: str, inside: int, out: int, groups: int) -> dict[str
     if inside != out:
         needed |= {f"{name}.skip.weight": (out, inside, 1, 1)}
     if groups:
-        needed |= {f"{name}.pool.0.weight": (groups, inside, 1, 1), f"{name}.pool.3.weight": (inside, groups, 1, 1)}
+        needed |= {
+            f"{name}.pool.0.weight": (groups, inside, 1, 1),
+            f"{name}.pool.3.weight": (inside, groups, 1, 1),
+        }
         needed |= {f"{name}.pool.1.weight": (groups,), f"{name}.pool.1.bias": (groups,)}
     return needed
 
@@ -74,14 +78,17 @@ def _layers(shapes: Mapping[str, Shape], part: str) -> list[str]:
         weight = _shape(shapes, f"{name}.conv.0.weight" if block else f"{name}.weight")
         biased = f"{name}.bias" in shapes or index in (0, len(positions) - 1)
         kind = "block" if block else "conv" if biased else "step"
-        if index and kind != "step" and position > positions[index - 1] + (2 if index == 1 else 1):
-            # Only activations and enlargements, before the second layer and before steps, have no
-            # tensors. So a block was lost here; it is asked for, and shows as missing.
-            layers.append(f"{position - 1}:block:0:0:0")
+        # A decoder has layers without tensors, one activation after its entry and one enlargement before
+        # each step. Any other hole is a lost block: it is asked for, and shows as missing.
+        reach = 2 if part == "decoder" and (index == 1 or kind == "step") else 1
+        if index and position > positions[index - 1] + reach:
+            layers.append(f"{position - reach}:block:0:0:0")
         groups = _shape(shapes, f"{name}.pool.0.weight")[0] if block else 0
         if block and not groups and any(key.startswith(f"{name}.pool.") for key in shapes):
             groups = _shape(shapes, f"{name}.pool.1.weight")[0]
         layers.append(f"{position}:{kind}:{weight[1]}:{weight[0]}:{groups}")
+        if index == len(positions) - 1 and block:
+            layers.append(f"{position + 1}:conv:0:0:0")
     return layers
 
 

@@ -65,7 +65,7 @@ class View:
 class Inline:
     """An array whose bytes are in the pickle itself, little-endian."""
 
-    data: bytes
+    data: bytes | memoryview
     dtype: str
     shape: tuple[int, ...]
     strides: tuple[int, ...]

@@ -19,7 +19,8 @@ from dreamplate.models.legacy import npy
 from dreamplate.models.legacy.archive import Archive, open_archive
 from dreamplate.models.legacy.flatten import flatten
 from dreamplate.models.legacy.leaves import Leaf, Storage, View, dense_strides, swap, take_strided
-from dreamplate.models.legacy.machine import Global, Persistent, read_pickle
+from dreamplate.models.legacy.machine import Persistent, read_pickle
+from dreamplate.models.legacy.nested import MAGIC, PROTOCOL, refuse_names
 from dreamplate.models.legacy.vocabulary import Reader, allow_states, allow_tensors
 from dreamplate.tensorheader import DTYPES, encode_header
 
@@ -40,8 +41,6 @@ DAMAGE = (
 )
 """What damaged bytes can make the standard library raise; each means the file is no good."""
 
-_MAGIC = 0x1950A86A20F9469CFC6C
-_PROTOCOL = 1001
 _NPY_HEADER = 65_536 + 12
 _FREE_BYTES = 64 << 20
 _RATIO = 100
@@ -193,7 +192,7 @@ def _pickle(file: IO[bytes], size: int, modules: bool) -> _Checkpoint:
     allow = allow_states if modules else allow_tensors
     persistents: list[Persistent] = []
     value = read_pickle(file, size, allow, persistents=persistents)
-    if value == _MAGIC and type(value) is int:
+    if value == MAGIC and type(value) is int:
         return _torch_stream(file, size, modules)
     if persistents:
         raise CheckpointError("its pickle refers to numbers that are not in the file; it is damaged")
@@ -207,15 +206,15 @@ def _no_storage(storage: Storage) -> bytes:
 
 def _torch_stream(file: IO[bytes], size: int, modules: bool) -> _Checkpoint:
     """Read torch's format before 1.6: pickles in a row, then each storage's length and bytes."""
-    version = read_pickle(file, size, _refuse)
-    if version != _PROTOCOL:
-        raise CheckpointError(f"its torch protocol is {str(version)[:20]}; {_PROTOCOL} can be read")
-    system = read_pickle(file, size, _refuse)
+    version = read_pickle(file, size, refuse_names)
+    if version != PROTOCOL:
+        raise CheckpointError(f"its torch protocol is {str(version)[:20]}; {PROTOCOL} can be read")
+    system = read_pickle(file, size, refuse_names)
     little = isinstance(system, dict) and system.get("little_endian") is True
     reader = Reader(big_endian=not little)
     persistents: list[Persistent] = []
     value = read_pickle(file, size, allow_states if modules else allow_tensors, persistents=persistents)
-    keys = read_pickle(file, size, _refuse)
+    keys = read_pickle(file, size, refuse_names)
     storages: dict[str, Storage] = {}
     for reference in persistents:
         if isinstance(reference.id, tuple) and reference.id[:1] == ("module",):
@@ -245,10 +244,6 @@ def _torch_stream(file: IO[bytes], size: int, modules: bool) -> _Checkpoint:
         return file.read(storage.nbytes)
 
     return _Checkpoint("torch file (before 1.6)", leaves, notes, fetch)
-
-
-def _refuse(name: Global) -> None:
-    raise CheckpointError(f"its preamble names {str(name)[:100]!r}; it is hostile")
 
 
 def _write(checkpoint: _Checkpoint, output: IO[bytes], most: int) -> None:

@@ -24,6 +24,7 @@ from dreamplate.models.legacy.leaves import (
     swap,
 )
 from dreamplate.models.legacy.machine import Call, Global, Persistent
+from dreamplate.models.legacy.nested import read_storage
 from dreamplate.tensorheader import DTYPES
 
 __all__ = ["MAPPINGS", "Reader", "allow_states", "allow_tensors"]
@@ -215,12 +216,18 @@ def _show(value: Any) -> str:
 
 def _tensor_v1(reader: Reader, call: Call) -> Leaf:
     reference, offset, shape, strides = call.args[:4]
+    nested = reader.resolve(reference)
+    if isinstance(nested, Inline):
+        return _view_inline(nested, nested.dtype, offset, shape, strides)
     storage, base = reader.storage(reference)
     return _view(storage, storage.dtype, base + offset, shape, strides)
 
 
 def _tensor_v3(reader: Reader, call: Call) -> Leaf:
     reference, offset, shape, strides, _, _, dtype = call.args[:7]
+    nested = reader.resolve(reference)
+    if isinstance(nested, Inline):
+        return _view_inline(nested, _TORCH_DTYPES[dtype.name], offset, shape, strides)
     storage, base = reader.storage(reference)
     return _view(storage, _TORCH_DTYPES[dtype.name], base + offset, shape, strides)
 
@@ -229,6 +236,19 @@ def _view(storage: Storage, dtype: str, offset: int, shape: Any, strides: Any) -
     shape, strides = _sizes(shape), _sizes(strides)
     check_view(storage.nbytes // DTYPES[dtype][1], offset, shape, strides)
     return View(storage, dtype, offset, tuple(shape), tuple(strides))
+
+
+def _view_inline(nested: Inline, dtype: str, offset: Any, shape: Any, strides: Any) -> Leaf:
+    shape, strides, width = _sizes(shape), _sizes(strides), DTYPES[dtype][1]
+    check_view(len(nested.data) // width, offset, shape, strides)
+    return Inline(nested.data[offset * width :], dtype, tuple(shape), tuple(strides))
+
+
+def _nested_storage(reader: Reader, call: Call) -> Leaf:
+    """``_load_from_bytes(…)``: a torch file of one storage, inside the pickle."""
+    (data,) = call.args
+    storage, numbers = read_storage(_bytes(reader.resolve(data)), allow_tensors, Reader().storage)
+    return Inline(numbers, storage.dtype, (storage.elements,), (1,))
 
 
 def _sizes(value: Any) -> Any:
@@ -335,6 +355,7 @@ _MAKERS: dict[str, Callable[[Reader, Call], Any]] = {
     "torch._utils._rebuild_parameter": _first,
     "torch._utils._rebuild_parameter_with_state": _first,
     "torch._utils._rebuild_device_tensor_from_numpy": _from_numpy,
+    "torch.storage._load_from_bytes": _nested_storage,
     "torch._tensor._rebuild_from_type_v2": _from_type,
     "torch._tensor._rebuild_from_type": _from_type,
     "torch._utils._rebuild_sparse_tensor": _unreadable("sparse"),
