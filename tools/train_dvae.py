@@ -17,7 +17,6 @@ learn as in DALL-E: Gumbel-softmax codes that grow hard, logit-Laplace pixels, d
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import time
 from collections.abc import Iterator
@@ -44,6 +43,8 @@ RATE = 1.5e-3
 TEMPERATURES = (0.7, 1 / 16)
 DIVERGENCE = 1.0
 """Weight of the divergence of codes from uniform, at the end; 1 is the evidence bound."""
+COMMITMENT = 0.1
+"""Weight of the distance between latents and their vectors in the second part."""
 EDGES = 0.5
 """Weight of the error of neighbouring pixels' differences, which keeps edges sharp."""
 
@@ -54,7 +55,7 @@ CARD = Card(
     family="tokens",
     description=(
         "Encoder and decoder of a discrete variational autoencoder. Made so that the dvae generator works"
-        " without a download; the public DALL-E weights (8192 codes, 40 times as many numbers) show more."
+        " without a download; the public DALL-E weights (8192 codes, 60 times as many numbers) show more."
     ),
     training=(
         "tools/train_dvae.py: plain autoencoder, then vector quantisation, then Gumbel-softmax codes with"
@@ -85,6 +86,7 @@ class Book(nn.Module):
         return features.permute(0, 2, 3, 1).flatten(0, 2).float() @ self.enter.T
 
     def nearest(self, latent: Tensor) -> Tensor:
+        """Return the code of each latent."""
         return (latent @ self.vectors.T).argmax(1)
 
     @torch.no_grad()
@@ -103,7 +105,8 @@ class Book(nn.Module):
         count = torch.zeros(CODES).index_add_(0, near, torch.ones(len(near)))
         total = torch.zeros_like(self.vectors).index_add_(0, near, latent)
         uses = self.uses * decay + count * (1 - decay)
-        mean = (self.vectors * (self.uses * decay)[:, None] + total * (1 - decay)) / uses.clamp(min=1e-6)[:, None]
+        mean = self.vectors * (self.uses * decay)[:, None] + total * (1 - decay)
+        mean = mean / uses.clamp(min=1e-6)[:, None]
         self.vectors.copy_(F.normalize(torch.where(uses[:, None] > 1e-6, mean, self.vectors), dim=1))
         idle = uses < 0.1 * uses.mean()
         if idle.any():
@@ -203,93 +206,126 @@ def measure(encoder: Encoder, decoder: Decoder, photos: Tensor | None, fresh: Te
         parts = [reconstruct(encoder, decoder, part) for part in photos.split(24)]
         made, codes = (torch.cat(found) for found in zip(*parts, strict=True))
         share = torch.bincount(codes.flatten(), minlength=CODES) / codes.numel()
-        figures[f"{len(photos)} natural_scenes test photographs, hard codes, PSNR dB"] = round(psnr(made, photos), 2)
+        name = f"{len(photos)} natural_scenes test photographs, hard codes, PSNR dB"
+        figures[name] = round(psnr(made, photos), 2)
         figures["codes used on them, of 1024"] = int((share > 0).sum())
         entropy = -(share[share > 0] * share[share > 0].log2()).sum()
         figures["bits a code on them"] = round(float(entropy), 2)
     return figures
 
 
-def save(args: argparse.Namespace, encoder: Encoder, decoder: Decoder, figures: dict[str, float]) -> None:
+def save(out: Path, encoder: Encoder, decoder: Decoder, figures: dict[str, float]) -> None:
     state = {f"encoder.{name}": tensor for name, tensor in encoder.state_dict().items()}
     state |= {f"decoder.{name}": tensor for name, tensor in decoder.state_dict().items()}
     half = {name: tensor.detach().half().contiguous() for name, tensor in state.items()}
     settings = infer({name: tuple(tensor.shape) for name, tensor in half.items()})
-    card = CARD.with_(figures=figures, settings=dict(settings))
-    Store([Folder(args.out, "out")]).add(half, card, replace=True)
+    Store([Folder(out, "out")]).add(half, CARD.with_(figures=figures, settings=dict(settings)), replace=True)
+
+
+def show(path: Path, encoder: Encoder, decoder: Decoder, images: Tensor) -> None:
+    """Write eight pictures to a row, and below them what the codes make of them."""
+    rows = torch.cat([images, reconstruct(encoder, decoder, images)[0]])
+    side = images.shape[-1]
+    sheet = rows.view(-1, 8, 3, side, side).permute(2, 0, 3, 1, 4).reshape(1, 3, -1, 8 * side)
+    write(from_tensor(sheet), path)
+
+
+class Trainer:
+    """The networks, their pictures, and one step of each part of the training."""
+
+    def __init__(self, steps: int, seed: int) -> None:
+        self.steps, self.done = steps, 0
+        self.draws = torch.Generator().manual_seed(seed)
+        self.encoder = Encoder(CODES, HIDDEN, draws=self.draws).to(memory_format=torch.channels_last)
+        self.decoder = Decoder(CODES, HIDDEN, START, draws=self.draws).to(memory_format=torch.channels_last)
+        self.book = Book(self.draws)
+        nets = (self.encoder, self.decoder, self.book)
+        self.parameters = [parameter for net in nets for parameter in net.parameters()]
+        self.optimiser = torch.optim.AdamW(self.parameters, lr=RATE, betas=(0.9, 0.99), weight_decay=1e-4)
+        self.source = batches(self.draws)
+
+    @property
+    def folded(self) -> bool:
+        """Whether the last part has begun."""
+        return self.done >= round(BOOK * self.steps)
+
+    def step(self) -> dict[str, float]:
+        """Learn from one batch; return its losses."""
+        share = self.done / self.steps
+        for group in self.optimiser.param_groups:
+            cosine = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share))
+            group["lr"] = RATE * min(1, (self.done + 1) / 200) * cosine
+        image = next(self.source).contiguous(memory_format=torch.channels_last)
+        if self.done == round(PLAIN * self.steps):
+            self.book.begin(self.latents(24), self.draws)
+        if self.done == round(BOOK * self.steps):
+            self.book.fold(self.encoder, self.decoder, self.book.sharpness(self.latents(4)))
+        with torch.autocast("cpu", torch.bfloat16):
+            features = self.encoder.features(map_pixels(image))
+        if self.folded:
+            start, penalty = self.soften(features, (share - BOOK) / (1 - BOOK))
+        else:
+            start, away = self.book(features, self.done >= round(PLAIN * self.steps), self.draws)
+            penalty = COMMITMENT * away
+        with torch.autocast("cpu", torch.bfloat16):
+            stats = self.decoder.from_features(start)
+        loss = picture_loss(stats.float(), image) + penalty
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.optimiser.step()
+        self.done += 1
+        if not self.folded:
+            self.book.fold(self.encoder, self.decoder, 1.0)
+        return {"loss": float(loss.detach()), "penalty": float(penalty.detach())}
+
+    def soften(self, features: Tensor, part: float) -> tuple[Tensor, Tensor]:
+        """Return Gumbel-softmax codes as the decoder sees them, and their divergence from uniform."""
+        logits = self.encoder.blocks["output"]["conv"](features.float(), (False, False))
+        log_q = F.log_softmax(logits.permute(0, 2, 3, 1), -1)
+        first, last = TEMPERATURES
+        temperature = first * (last / first) ** min(1, part / 0.85)
+        noise = torch.empty_like(log_q).exponential_(generator=self.draws).log()
+        soft = torch.softmax((log_q - noise) / temperature, -1)
+        start = (soft @ self.decoder.book + self.decoder.offset).permute(0, 3, 1, 2)
+        divergence = (log_q.exp() * log_q).sum(-1).mean() + math.log(CODES)
+        # A cell has 3 x 8 x 8 values, and the likelihood is a mean over values.
+        return start, DIVERGENCE * min(1, part / 0.3) * divergence / 192
+
+    @torch.no_grad()
+    def latents(self, number: int) -> Tensor:
+        """What the book sees of some batches."""
+        seen = [self.book.narrow(self.encoder.features(map_pixels(next(self.source)))) for _ in range(number)]
+        return torch.cat(seen)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--out", type=Path, default=BUILT_IN)
+    parser.add_argument("--sheet", type=Path, help="where to draw what pictures look like after coding (PNG)")
     parser.add_argument("--photos", type=Path, help="photographs to measure with")
+    parser.add_argument("--measured", type=int, default=48, help="how many of them")
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--every", type=int, default=200, help="steps between measures")
-    parser.add_argument("--measured", type=int, default=48, help="how many of them")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(1)
     args.out.mkdir(parents=True, exist_ok=True)
-    draws = torch.Generator().manual_seed(args.seed)
-    encoder = Encoder(CODES, HIDDEN, draws=draws).to(memory_format=torch.channels_last)
-    decoder = Decoder(CODES, HIDDEN, START, draws=draws).to(memory_format=torch.channels_last)
-    book = Book(draws)
     fresh = pictures(32, 128, torch.Generator().manual_seed(args.seed + 1))
     photos = read_photos(args.photos, args.measured) if args.photos else None
-    parameters = [*encoder.parameters(), *decoder.parameters(), *book.parameters()]
-    optimiser = torch.optim.AdamW(parameters, lr=RATE, betas=(0.9, 0.99), weight_decay=1e-4)
-    source = batches(draws)
-    begin, folded = time.time(), False
-    for step in range(args.steps):
-        share = step / args.steps
-        rate = RATE * min(1, (step + 1) / 200) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        image = next(source).contiguous(memory_format=torch.channels_last)
-        if step == round(PLAIN * args.steps):
-            with torch.no_grad():
-                seen = torch.cat([book.narrow(encoder.features(map_pixels(next(source)))) for _ in range(24)])
-            book.begin(seen, draws)
-        if step == round(BOOK * args.steps):
-            with torch.no_grad():
-                seen = torch.cat([book.narrow(encoder.features(map_pixels(next(source)))) for _ in range(4)])
-            book.fold(encoder, decoder, book.sharpness(seen))
-            folded = True
-        with torch.autocast("cpu", torch.bfloat16):
-            features = encoder.features(map_pixels(image))
-        penalty = torch.zeros(())
-        if not folded:
-            start, away = book(features, step >= PLAIN * args.steps, draws)
-            penalty = 0.1 * away
-        else:
-            part = (share - BOOK) / (1 - BOOK)
-            logits = encoder.blocks["output"]["conv"](features.float(), (False, False))
-            log_q = F.log_softmax(logits.permute(0, 2, 3, 1), -1)
-            temperature = TEMPERATURES[0] * (TEMPERATURES[1] / TEMPERATURES[0]) ** min(1, part / 0.85)
-            noise = torch.empty_like(log_q).exponential_(generator=draws).log()
-            soft = torch.softmax((log_q - noise) / temperature, -1)
-            start = (soft @ decoder.book + decoder.offset).permute(0, 3, 1, 2)
-            divergence = (log_q.exp() * log_q).sum(-1).mean() + math.log(CODES)
-            penalty = DIVERGENCE * min(1, part / 0.3) * divergence / (192 * 1.0)
-        with torch.autocast("cpu", torch.bfloat16):
-            stats = decoder.from_features(start)
-        loss = picture_loss(stats.float(), image) + penalty
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step()
-        if (step + 1) % args.every == 0 or step + 1 == args.steps:
-            if not folded:
-                book.fold(encoder, decoder, 1.0)
-            figures = measure(encoder, decoder, photos, fresh)
-            save(args, encoder, decoder, figures)
+    trainer, begin = Trainer(args.steps, args.seed), time.time()
+    for step in range(1, args.steps + 1):
+        losses = trainer.step()
+        if step % args.every and step < args.steps:
+            continue
+        figures = measure(trainer.encoder, trainer.decoder, photos, fresh)
+        save(args.out, trainer.encoder, trainer.decoder, figures)
+        if args.sheet is not None:
             shown = fresh[:8] if photos is None else torch.cat([fresh[:8], photos[:: len(photos) // 8][:8]])
-            rows = torch.cat([shown, reconstruct(encoder, decoder, shown)[0]])
-            sheet = rows.view(-1, 8, 3, 128, 128).permute(2, 0, 3, 1, 4).reshape(1, 3, -1, 1024)
-            write(from_tensor(sheet), args.out / "sheet.png")
-            print(json.dumps({"step": step + 1, "loss": round(float(loss.detach()), 4), "penalty": round(float(penalty.detach()), 4),
-                              "minutes": round((time.time() - begin) / 60, 1), **figures}), flush=True)
-    (args.out / "sheet.png").unlink()
+            show(args.sheet, trainer.encoder, trainer.decoder, shown)
+        print(
+            {"step": step, "minutes": round((time.time() - begin) / 60, 1), **losses, **figures}, flush=True
+        )
 
 
 if __name__ == "__main__":

@@ -15,6 +15,9 @@ from dreamplate.errors import ConfigError, DreamplateError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "dream": ("make a picture from words", "dreamplate.cli_run:dream"),
+    "caption": ("say what a picture shows, in words a scorer agrees with", "dreamplate.cli_words:caption"),
+    "probe": ("show what a scorer makes of a prompt or a picture", "dreamplate.cli_words:probe"),
+    "upscale": ("make a picture or a sequence larger", "dreamplate.cli_upscale:upscale"),
     "resume": ("continue a take that was stopped, however it was stopped", "dreamplate.cli_run:resume"),
     "redo": ("make a picture again from the recipe inside it", "dreamplate.cli_run:redo"),
     "info": ("say what a file or a take is, and how it was made", "dreamplate.cli_info:info"),

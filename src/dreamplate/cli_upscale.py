@@ -16,7 +16,7 @@ from dreamplate.errors import ConfigError, MediaError
 
 if TYPE_CHECKING:
     from dreamplate.plate import Plate
-    from dreamplate.plate.upscale import Network
+    from dreamplate.plate.tiling import Network
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,9 @@ def _jobs(source: str, target: str) -> Iterator[tuple[str, Work]]:
         yield target, _picture(Path(source), Path(target))
         return
     if not _pattern(target):
-        raise ConfigError(f"target is {target}: the source has frames; give a frame pattern such as big.####.exr")
+        raise ConfigError(
+            f"target is {target}: the source has frames; give a frame pattern such as big.####.exr"
+        )
     frames = open_sequence(source)
     goal = Sequence.parse(target, ())
     format_for(goal.path(0))
@@ -136,7 +138,7 @@ def _signed(plate: Plate, asked: UpscaleCommand) -> Plate:
 
 
 def _depth(format_name: str, types: tuple[str, ...], target: Path) -> str | None:
-    """Return the depth to write a picture in so that nothing of the source's is lost; ``None`` for the usual."""
+    """Return the depth that keeps what the source has; ``None`` for the format's usual one."""
     from dreamplate.plate.formats import format_for
 
     same = format_for(target).name == format_name

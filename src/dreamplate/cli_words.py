@@ -61,13 +61,15 @@ def caption(arguments: list[str]) -> int:
     command = make_dataclass(
         "Command",
         [
-            ("pictures", Positional[tuple[Path, ...]]),
+            ("pictures", Annotated[Positional[tuple[Path, ...]], arg(help="Pictures to describe.")]),
             ("config", Annotated[CaptionConfig, arg(name="")], field(default=default)),
             ("output", OmitArgPrefixes[CaptionOutput], field(default=CaptionOutput())),
         ],
         frozen=True,
     )
-    command.__doc__ = f"{CaptionConfig.__doc__}\n\n--recipe NAME starts from phrases, glass-gpt2 or a YAML file."
+    command.__doc__ = (
+        f"{CaptionConfig.__doc__}\n\n--recipe NAME starts from phrases, glass-gpt2 or a YAML file."
+    )
     asked: Any = tyro.cli(command, prog="dreamplate caption", args=rest)
     config = check(asked.config, source="command line")
     if not asked.pictures:
@@ -82,7 +84,10 @@ def caption(arguments: list[str]) -> int:
     found = {str(path): captioner(image) for path, image in zip(asked.pictures, images, strict=True)}
     if asked.output.json:
         rows = {
-            path: [{"caption": c.text, "score": round(c.score, 4), "evidence": round(c.evidence, 3)} for c in made]
+            path: [
+                {"caption": c.text, "score": round(c.score, 4), "evidence": round(c.evidence, 3)}
+                for c in made
+            ]
             for path, made in found.items()
         }
         _print(json.dumps(rows, indent=2, ensure_ascii=False))
@@ -102,7 +107,10 @@ def probe(arguments: list[str]) -> int:
     if not 2 <= asked.top <= 60:
         raise ConfigError(f"top is {asked.top}: choose 2 to 60")
     picture = _is_picture(asked.subject)
-    out = asked.out or Path("out") / f"probe-{_slug(Path(asked.subject).stem if picture else asked.subject)}.png"
+    out = (
+        asked.out
+        or Path("out") / f"probe-{_slug(Path(asked.subject).stem if picture else asked.subject)}.png"
+    )
     if out.suffix.lower() != ".png":
         raise ConfigError(f"out is {out}: the report is a PNG picture; name it .png")
     prepare_process(asked.threads)
@@ -182,7 +190,9 @@ def describe_text(probe: TextProbe) -> str:
     lines = [f"{probe.prompt}", "", "  could be taken for"]
     lines += [f"    {found.concept:<{width}}  {found.agreement:5.2f}" for found in probe.nearest]
     lines += ["", "  carried by"]
-    lines += [f"    {word.word:<{width}}  {word.weight:5.2f}" for word in probe.words] or ["    a single word"]
+    lines += [f"    {word.word:<{width}}  {word.weight:5.2f}" for word in probe.words] or [
+        "    a single word"
+    ]
     lines += [""]
     lines += [f"  {name:<10}{value:>6}  {meaning}" for name, value, meaning in clarity(probe)]
     return "\n".join(lines)

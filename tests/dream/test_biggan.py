@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +39,20 @@ def seeded(number: int) -> torch.Generator:
     return torch.Generator().manual_seed(number)
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """The network is small: one thread is faster than several that wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def net() -> Biggan:
     made = Biggan(SHAPE, seeded(0))
     with torch.no_grad():
         made.conv_to_rgb.weight.mul_(3)
-        for part in made.modules():
-            if isinstance(part, Norm):
-                part.running_vars.fill_(0.3)
     return made
 
 
@@ -116,15 +122,15 @@ def test_soft_choice_of_classes() -> None:
     for k in (1, 3, 9, 50):
         chosen = soft_top_k(logits, k, 0.7)
         assert ((chosen > 0).sum(1) == min(k, 9)).all()
-        assert torch.equal(chosen.argmax(1)[:1], logits.argmax(1)[:1])
-    assert torch.allclose(soft_top_k(logits, 9, 2.0).min(1).values * 0 + 1, torch.ones(4))
+        first = logits.argmax(1, keepdim=True)
+        torch.testing.assert_close(chosen.gather(1, first), (logits / 0.7).softmax(1).gather(1, first))
     bits = torch.zeros(3, 9, dtype=torch.long)
     bits[1, 4] = bits[2, 0] = bits[2, 8] = 1
     wanted = mixture(bits)
     assert torch.allclose(wanted.sum(1), torch.ones(3))
     assert torch.allclose(wanted[0], torch.full((9,), 1 / 9))
     torch.testing.assert_close(class_weights(class_logits(wanted, 0, 2.0), 0, 2.0), wanted, atol=2e-4, rtol=0)
-    one = class_weights(class_logits(wanted[1:2], 3, 2.0), 3, 2.0)
+    one = class_weights(class_logits(wanted[1:2], 1, 2.0), 1, 2.0)
     torch.testing.assert_close(one, wanted[1:2], atol=2e-3, rtol=0)
 
 
@@ -153,7 +159,8 @@ def test_an_open_frame_is_cut_and_not_stretched() -> None:
     mask[..., 64:] = 1
     native_mask = from_frame(mask, native, (128, 72), (False, False))
     assert native_mask.shape == (1, 1, 32, 64)
-    assert native_mask[..., :30].max() == 0 and native_mask[..., 34:].min() == 1
+    assert native_mask[..., :30].max() == 0
+    assert native_mask[..., 34:].min() == 1
     with pytest.raises(ConfigError, match="at most 32 to 1"):
         native_grid((4096, 64), (False, False))
 
@@ -172,13 +179,12 @@ def test_the_seam_is_no_worse_than_the_inside(net: Biggan) -> None:
         tiled = painting(net, seeds, size=(96, 64), wrap=(True, True))(96, 64)
         opened = painting(net, seeds, size=(96, 64))(96, 64)
 
-    def steps(image: Tensor) -> tuple[float, float]:
-        inside = (image[..., 1:] - image[..., :-1]).abs().mean()
-        return float((image[..., 0] - image[..., -1]).abs().mean()), float(inside)
+    def steps(image: Tensor) -> Tensor:
+        """Mean difference of each column from the one before it; the seam's comes first."""
+        return (image - image.roll(1, 3)).abs().mean((0, 1, 2))
 
-    seam, inside = steps(tiled)
-    assert seam <= 1.1 * inside
-    assert steps(opened)[0] > 1.5 * steps(opened)[1]
+    assert steps(tiled)[0] <= steps(tiled)[1:].max()
+    assert steps(opened)[0] > steps(opened)[1:].max()
 
 
 # Pictures.
@@ -218,7 +224,7 @@ def test_starts(net: Biggan) -> None:
     for options in ({"one_class": True}, {"one_class": True, "classes": 3}):
         classes = painting(net, range(40), **options).latents()[1]
         assert (classes.max(-1).values > 0.8).all()
-        assert (classes.sum(-1) - classes.max(-1).values < 0.2).all()
+        assert (classes.topk(2).values[..., 1] < 0.3).all()
     assert len(set(painting(net, range(40), one_class=True).logits[:, 0].argmax(-1).tolist())) > 4
     quiet = painting(net, range(40), truncation=0.5)
     torch.testing.assert_close(quiet.z, made.z * 0.5)
@@ -326,9 +332,7 @@ def test_genes(net: Biggan) -> None:
     assert torch.equal(z[:, 0], reals) and torch.equal(z[:, -1], reals)
     torch.testing.assert_close(classes[1, 0, 3:5], torch.tensor([0.5, 0.5]), atol=1e-3, rtol=0)
     direct = net(net.condition(reals, mixture(bits)))
-    torch.testing.assert_close(
-        made(32, 32) if made.grid == (4, 4) else direct, (direct + 1) / 2, atol=5e-3, rtol=0
-    )
+    torch.testing.assert_close(made(32, 32), (direct + 1) / 2, atol=5e-3, rtol=0)
     joined = painting(net, (1, 2), basis=3)
     joined.adopt(genes)
     assert {name for name, _ in joined.named_parameters()} == {"z", "logits"}

@@ -104,6 +104,15 @@ def test_renders_any_size_in_range(relaxation: str, size: tuple[int, int]) -> No
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("relaxation", ["softmax", "straight-through"])
+def test_small_is_the_large_picture_reduced(relaxation: str) -> None:
+    painting = make((1,), (64, 64), relaxation=relaxation)
+    painting.refresh(0.0, torch.Generator().manual_seed(0))
+    reduced = F.interpolate(painting(64, 64), (32, 32), mode="bilinear", antialias=True)
+    torch.testing.assert_close(painting(32, 32), reduced)
+
+
+@torch.no_grad()
 @pytest.mark.parametrize("start", ["normal", "one-hot", "few-codes"])
 def test_each_picture_of_a_batch_is_the_picture_of_its_seed(start: str) -> None:
     batch = make((3, 4), start=start)(64, 48)

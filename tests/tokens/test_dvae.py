@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from dreamplate.errors import CheckpointError
+from dreamplate.models.find import find_weights
 from dreamplate.tokens import Decoder, Dvae, Encoder, map_pixels, unmap_pixels
 from dreamplate.tokens.pixels import centre, draw, negative_log_likelihood
 
@@ -134,6 +135,29 @@ def test_damaged_checkpoints_are_named(change, words: str) -> None:
     with pytest.raises(CheckpointError) as caught:
         Dvae.from_state(state)
     assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+@torch.no_grad()
+def test_the_built_in_weights_keep_what_a_picture_shows() -> None:
+    state, settings = find_weights("dvae-small", "dvae")
+    assert settings["parts"] == "encoder decoder"
+    assert {tensor.dtype for tensor in state.values()} == {torch.float16}
+    net = Dvae.from_state(state)
+    y, x = torch.meshgrid(torch.linspace(-1, 1, 96), torch.linspace(-1, 1, 96), indexing="ij")
+    disc = (0.6 - (x * x + y * y).sqrt()).mul(48).clamp(0, 1)
+    sky, ball = torch.tensor([0.35, 0.6, 0.85]), torch.tensor([0.8, 0.35, 0.2])
+    image = (sky[:, None, None] * (0.8 + 0.2 * y)).lerp(ball[:, None, None] * (0.8 - 0.2 * x), disc)[None]
+    made = net.decode(net.encode(image))
+    assert -10 * float(torch.log10((made - image).square().mean())) > 22
+    # The colours stay apart: orange inside, blue outside.
+    warmth = made[0, 0] - made[0, 2]
+    assert float(warmth[disc == 1].mean()) > 0.3 and float(warmth[disc == 0].mean()) < -0.3
+    # A mixture of codes lies between their pictures rather than anywhere.
+    a, b = (torch.full((1, 4, 4), code) for code in net.encode(image)[0, 6, [1, 6]].tolist())
+    between = centre(net.decoder.from_features((net.decoder.embed(a) + net.decoder.embed(b)) / 2))
+    ends = torch.stack([net.decode(a).mean((0, 2, 3)), net.decode(b).mean((0, 2, 3))])
+    low, high = ends.amin(0) - 0.1, ends.amax(0) + 0.1
+    assert bool(((between.mean((0, 2, 3)) > low) & (between.mean((0, 2, 3)) < high)).all())
 
 
 def test_what_a_half_cannot_do_is_named() -> None:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dreamplate.dream.fft import frequencies, resize_spectrum
+from dreamplate.dream.fft import frequencies
 from dreamplate.dream.frozen import NetPainting, clamp, fit
 from dreamplate.dream.options import AutoencoderConfig
 from dreamplate.dream.painting import Genes, Genome, draw_each
@@ -31,10 +31,9 @@ class AutoencoderPainting(NetPainting):
     ``frequency ** -decay``, so that a step moves large areas as readily as single cells, and along axes that
     do not tile the picture is a window of a slightly larger canvas.
 
-    A rendering smaller than the picture decodes the low frequencies of the latents at the smaller size,
-    which costs as much less as there are fewer pixels. It agrees with the large picture in composition and
-    colour, not in every texture (20 to 27 dB on photographs at half size): the last stage should be of full
-    size.
+    The picture is always decoded whole and then brought to the size that is asked for, because the networks
+    see a scale of their own: decoding fewer latents would cost less, but gives another picture, pale and
+    blurred (20 to 27 dB on photographs at half size).
 
     Args:
         options: Options of this generator.
@@ -74,20 +73,17 @@ class AutoencoderPainting(NetPainting):
         self.register_buffer("scale", amplitudes(h, w, options.decay), persistent=False)
 
     def forward(self, width: int, height: int) -> Float[Tensor, "count 3 {height} {width}"]:
-        """Render ``(count, 3, height, width)``; a smaller size has the latents' low frequencies only."""
-        image = self.net[0].decode(self.latents(width, height), self.wrap)
-        return clamp(fit(image, width, height, self.wrap))
+        """Render ``(count, 3, height, width)``: the whole picture, reduced."""
+        image = clamp(self.net[0].decode(self.latents(), self.wrap))
+        return clamp(fit(image, width, height, self.wrap))  # averages of 1 can round to more
 
-    def latents(self, width: int, height: int) -> Float[Tensor, "count latents h w"]:
-        """Return the latents for a rendering of this size, the window of the canvas."""
-        factor, full_h = self.net[0].factor, self.canvas[1]
-        cells = [math.ceil(side / factor) for side in (width, height)]
-        triples = zip(cells, self.cells, self.canvas, strict=True)
-        w, h = (full if side == own else max(side, round(full * side / own)) for side, own, full in triples)
+    def latents(self) -> Float[Tensor, "count latents h w"]:
+        """Return the latents of the whole picture, a window of the canvas."""
+        (w, h), (columns, rows) = self.canvas, self.cells
         spectrum = torch.view_as_complex(self.spectrum * self.scale[..., None])
-        planes: Tensor = torch.fft.irfft2(resize_spectrum(spectrum, h, w, full_h), s=(h, w), norm="forward")
-        left, top = (w - cells[0]) // 2, (h - cells[1]) // 2
-        return planes[:, :, top : top + cells[1], left : left + cells[0]].contiguous()
+        planes: Tensor = torch.fft.irfft2(spectrum, s=(h, w), norm="forward")
+        left, top = (w - columns) // 2, (h - rows) // 2
+        return planes[:, :, top : top + rows, left : left + columns].contiguous()
 
     @torch.no_grad()
     def paint(self, image: Float[Tensor, "n 3 height width"]) -> None:

@@ -76,7 +76,7 @@ def class_logits(
 ) -> Float[Tensor, "*rows classes"]:
     """Return logits that `class_weights` turns back into these weights, up to a ten-thousandth or so.
 
-    With a cap this holds for one class; several share what their softmax gives them.
+    With a cap only the largest weight returns; what a soft choice then adds is its own affair.
     """
     floor = 1e-3 / weights.shape[-1]
     if cap:

@@ -206,7 +206,7 @@ class Captioner:
             return
         if config.lm is None:
             raise ConfigError(
-                "lm is empty: a caption by a language model needs its folder; give --lm FOLDER, or --method phrases"
+                "lm is empty: a language model is needed; give its folder with --lm, or --method phrases"
             )
         from dreamplate.dream.caption_lm import LanguageModelCaptions, load_writer
 

@@ -62,7 +62,7 @@ class CaptionConfig:
     method: Literal["phrases", "lm"] = "phrases"
     """The grammar, or a language model."""
     lm: Path | None = None
-    """Folder with a causal language model and its tokenizer, as transformers keeps them; chooses method lm."""
+    """Folder of a causal language model with its tokenizer, as transformers keeps it; chooses method lm."""
     phrases: PhraseConfig = field(default_factory=PhraseConfig)
     writer: LanguageModelConfig = field(default_factory=LanguageModelConfig)
 

@@ -100,19 +100,26 @@ def load_writer(folder: Path) -> Writer:
     _check_folder(folder)
     try:
         from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils import logging
     except ImportError as error:
         raise MissingExtraError(
             'the package transformers is not installed: pip install "dreamplate[transformers]"'
         ) from error
     options = {"local_files_only": True, "trust_remote_code": False}
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), **options)
         model = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32, **options)
     except Exception as error:  # the package raises whatever its own libraries raise
         reason = " ".join(str(error).split())[:160]
         raise CheckpointError(f"{folder}: not a usable causal language model ({reason})") from error
+    finally:
+        if bars:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
     model.requires_grad_(False)
-    return Writer(model.eval(), tokenizer, str(folder))
+    quiet: Any = model  # the package's own methods carry no types
+    return Writer(quiet.eval(), tokenizer, str(folder))
 
 
 def _check_folder(folder: Path) -> None:
@@ -121,7 +128,9 @@ def _check_folder(folder: Path) -> None:
             f"lm is {folder}: no such folder; give one with config.json, weights and a tokenizer"
         )
     if not (folder / "config.json").is_file():
-        raise ConfigError(f"lm {folder}: has no config.json; give the folder of a model as transformers keeps it")
+        raise ConfigError(
+            f"lm {folder}: has no config.json; give the folder of a model as transformers keeps it"
+        )
     if not any(list(folder.glob(pattern)) for pattern in WEIGHTS):
         raise ConfigError(f"lm {folder}: has no weights; put {' or '.join(WEIGHTS)} into it")
     if not any(all((folder / part).is_file() for part in name.split(" and ")) for name in TOKENIZERS):
@@ -152,7 +161,7 @@ class LanguageModelCaptions:
             raise ConfigError(f"writer.phrase is {self.config.phrase!r}: {writer.name} reads no token in it")
         if whole > writer.room:
             raise ConfigError(
-                f"writer.tokens + phrase + writer.length is {whole}: {writer.name} reads {writer.room} at most"
+                f"tokens, phrase and length are {whole} together: {writer.name} reads {writer.room}; shorten them"
             )
         self.encode = TextMemory(scorer)
 
@@ -163,7 +172,8 @@ class LanguageModelCaptions:
     def write(self, genes: Int[Tensor, "n tokens"]) -> list[str]:
         """Return the caption of each row of genes, cut to length; each is independent of the others."""
         texts: list[str] = []
-        for part in genes.split(self.config.chunk):
+        for start in range(0, len(genes), self.config.chunk):
+            part = genes[start : start + self.config.chunk]
             front = self.writer.ordinary[part]
             prompts = torch.cat([front, torch.tensor([self.phrase]).expand(len(part), -1)], dim=1)
             for row in self.writer.go_on(prompts, self.config.length).tolist():

@@ -172,7 +172,7 @@ class Contrast:
     def __call__(
         self, pictures: Float[Tensor, "n dim"], vectors: Float[Tensor, "t dim"]
     ) -> Float[Tensor, "n t"]:
-        """Return the agreement of each picture with each text, -1 to 1; texts at odds with it are negative."""
+        """Return the agreement of each picture with each text, -1 to 1; less than 0 is at odds."""
         return pictures @ self.texts(vectors).T
 
 

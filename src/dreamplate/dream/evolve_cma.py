@@ -60,7 +60,7 @@ class Cma:
             "verbose": -9,
             "verb_log": 0,
             "verb_disp": 0,
-            "signals_filename": None,
+            "signals_filename": "",  # otherwise it would take orders from a file in the current folder
         }
         return self.cma.CMAEvolutionStrategy(np.zeros(size), 1.0, options)
 

@@ -50,7 +50,7 @@ def choose_starts(
     seeds = start_seeds(config.seed, max(config.search.best_of, keep))
     width, height = (max(8, round(length * config.stages[0])) for length in config.size)
     found = best_starts(
-        lambda draws: _settled(make_generator(single, [d.initial_seed() for d in draws], like).to(device)),
+        lambda draws: make_generator(single, [d.initial_seed() for d in draws], like).to(device),
         lambda images: judge.scores(images, full_view(), judge.side(0), wanted),
         seeds,
         keep=keep,
@@ -69,11 +69,6 @@ def start_from(config: DreamConfig, seeds: list[int], like: Painting) -> Paintin
     if basis and join is not None:
         join([torch.Generator().manual_seed(seed) for seed in seeds])
     return made
-
-
-def _settled(generator: Painting) -> Painting:
-    generator.settle(0.0)
-    return generator
 
 
 class Evolving:

@@ -21,10 +21,11 @@ class NetPainting(Painting):
     """The networks; a tuple, which `torch.nn.Module` does not look into."""
 
     def freeze(self, *nets: nn.Module) -> None:
-        """Take over networks: they get no gradients and behave as in use, not as in training."""
+        """Take over networks: they get no gradients and behave as in use."""
         for net in nets:
             net.requires_grad_(False)
             net.eval()
+            net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a fifth faster on a CPU
         self.frozen += nets
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> NetPainting:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from dreamplate.dream.concepts import Concept, Words
 
@@ -26,9 +27,10 @@ STANDS_BESIDE: dict[str, tuple[str, ...]] = {
 """Kind of noun → the kinds that may stand beside it. Not its own kind where scorers take one for the other
 (breeds of dog); nothing beside places, because a beach with a dog is about the dog."""
 
-_SMALL = frozenset(
-    "a an the of in on at by under into with and or front between among against up something".split()
-)
+_SMALL = {
+    "a", "an", "the", "of", "in", "on", "at", "by", "under", "into", "with", "and", "or", "front", "between",
+    "among", "against", "up", "something",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ class Phrase:
 
     def filled(self, clause: str, option: Option) -> Phrase:
         """Return the phrase with a clause filled."""
-        return replace(self, **{clause: option.text})
+        change: dict[str, Any] = {clause: option.text}
+        return replace(self, **change)
 
     def repeats(self, option: Option) -> bool:
         """Whether an option says a word again that the phrase has."""

@@ -85,7 +85,8 @@ def from_frame(
 ) -> Float[Tensor, "1 1 h_out w_out"]:
     """Return a finished picture's mask for the native one; what is cut off continues the edge."""
     frame = frame_of(native, size, wrap)
-    small = F.interpolate(mask, frame, mode="bilinear", antialias=True)
+    # By area, which does not smear a mask's edge beyond the pixels that it crosses.
+    small = F.interpolate(mask, frame, mode="area")
     down, across = native[0] - frame[0], native[1] - frame[1]
     sides = (across // 2, across - across // 2, down // 2, down - down // 2)
     return F.pad(small, sides, mode="replicate").clamp(0, 1)

@@ -25,8 +25,8 @@ def dominated(costs: Costs, by: Costs) -> npt.NDArray[np.bool_]:
     found = np.zeros(len(costs), bool)
     for first in range(0, len(costs), 256):  # bounds memory
         part = costs[first : first + 256, None]
-        beats = (by <= part).all(axis=2) & (by < part).any(axis=2)
-        found[first : first + 256] = beats.any(axis=1)
+        beats = np.all(by <= part, axis=2) & np.any(by < part, axis=2)
+        found[first : first + 256] = np.any(beats, axis=1)
     return found
 
 
@@ -146,7 +146,7 @@ def _chart(
         "right",
     )
     text(sheet, x + 6, y + 4, f"^ {names[1]} is better", 12, _colour(1))
-    known: npt.NDArray[np.bool_] = np.isfinite(values[:, :2]).all(axis=1)
+    known = np.all(np.isfinite(values[:, :2]), axis=1)
     if not known.any():
         return
     low, high = values[known, :2].min(0), values[known, :2].max(0)

@@ -134,9 +134,8 @@ class Probe:
         """Unit vectors of pictures of nothing."""
         if self._neutral is None:
             with torch.no_grad():
-                parts = [
-                    self.scorer.encode_image(part) for part in neutral_pictures(self.scorer.size).split(6)
-                ]
+                pictures = neutral_pictures(self.scorer.size)
+                parts = [self.scorer.encode_image(pictures[at : at + 6]) for at in range(0, len(pictures), 6)]
             self._neutral = torch.cat(parts).float().cpu()
         return self._neutral
 
@@ -213,9 +212,7 @@ class Probe:
         return [Found(self.concepts[index], value) for index, value in pairs]
 
     def _seen(self, indices: Sequence[int], agreement: Tensor) -> tuple[Seen, ...]:
-        return tuple(
-            Seen(self.concepts[i], float(agreement[i]), float(self.everywhere[i])) for i in indices
-        )
+        return tuple(Seen(self.concepts[i], float(agreement[i]), float(self.everywhere[i])) for i in indices)
 
     def _expressed(self, prompt: str, nearest: float) -> float:
         share = explained(self.scorer, prompt) if isinstance(self.scorer, BridgeScorer) else nearest

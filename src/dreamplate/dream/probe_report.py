@@ -11,7 +11,18 @@ from torch import Tensor
 
 from dreamplate.dream.probe import PictureProbe, TextProbe
 from dreamplate.plate import Plate
-from dreamplate.plate.draw import Canvas, Colour, bar, line, line_height, paste, rectangle, shortened, text, text_width
+from dreamplate.plate.draw import (
+    Canvas,
+    Colour,
+    bar,
+    line,
+    line_height,
+    paste,
+    rectangle,
+    shortened,
+    text,
+    text_width,
+)
 
 WIDTH = 1040
 MARGIN = 36
@@ -58,6 +69,7 @@ class Sheet:
         y: int,
         items: Sequence[tuple[str, float, str]],
         full: float,
+        *,
         colour: Colour = BLUE,
         width: int = HALF,
         names: float = 0.46,
@@ -77,7 +89,14 @@ class Sheet:
         for label, value, shown in items:
             text(self.canvas, x, y + 2, shortened(label, name - 10, 14), 14, INK)
             bar(
-                self.canvas, x + name, y + 6, width - name - NUMBER, 11, value / max(full, 1e-6), colour, TRACK
+                self.canvas,
+                x + name,
+                y + 6,
+                width - name - NUMBER,
+                11,
+                value / max(full, 1e-6),
+                colour,
+                TRACK,
             )
             self.number(x + width - NUMBER + 20, y + 2, shown)
             y += ROW
@@ -130,16 +149,18 @@ def draw_texts(probes: Sequence[TextProbe], concepts: int) -> Plate:
         top = sheet.heading(
             y, f"“{probe.prompt}”", f"as the scorer {probe.scorer} reads it, among {concepts:,} concepts"
         )
-        left = sheet.section(MARGIN, top, "What it could be taken for", "agreement with concepts, 1 is the same")
+        left = sheet.section(
+            MARGIN, top, "What it could be taken for", "agreement with concepts, 1 is the same"
+        )
         named = [(f.concept, f.agreement, f"{f.agreement:.2f}") for f in probe.nearest]
         left = sheet.rows(MARGIN, left, named, 1.0)
         at = sheet.section(right, top, "Which words carry it", "how far the meaning moves without the word")
         if probe.words:
             heaviest = max(word.weight for word in probe.words)
             heard = [(word.word, word.weight, f"{word.weight:.2f}") for word in probe.words]
-            at = sheet.rows(right, at, heard, max(heaviest, 0.05), AMBER)
+            at = sheet.rows(right, at, heard, max(heaviest, 0.05), colour=AMBER)
         else:
-            at = sheet.rows(right, at, [(probe.prompt, 1.0, "all")], 1.0, AMBER)
+            at = sheet.rows(right, at, [(probe.prompt, 1.0, "all")], 1.0, colour=AMBER)
         at = sheet.section(right, at + 16, "How clear it is")
         at = sheet.facts(right, at, clarity(probe))
         y = max(left, at) + MARGIN
@@ -152,13 +173,15 @@ def clarity(probe: TextProbe) -> list[tuple[str, str, str]]:
         ("meanings", f"{probe.meanings:.1f}", "concepts it is spread over; 1 is unmistakable"),
         ("lead", f"{probe.margin:.2f}", "of the first over the second; near 0 they are confused"),
         ("expressed", f"{probe.expressed:.2f}", "how much of it the scorer has learnt to say; 1 is all"),
-        ("noise", f"{probe.noise:+.2f}", f"of pictures of nothing; above {probe.noise_rank:.0%} of the concepts"),
+        (
+            "noise",
+            f"{probe.noise:+.2f}",
+            f"of pictures of nothing; above {probe.noise_rank:.0%} of the concepts",
+        ),
     ]
 
 
-def draw_picture(
-    probe: PictureProbe, image: Float[Tensor, "1 3 h w"], title: str, concepts: int
-) -> Plate:
+def draw_picture(probe: PictureProbe, image: Float[Tensor, "1 3 h w"], title: str, concepts: int) -> Plate:
     """Return a page about a picture.
 
     Args:
@@ -169,20 +192,23 @@ def draw_picture(
     """
     sheet = Sheet(2600)
     right = MARGIN + HALF + GAP
-    below = f"{image.shape[3]} x {image.shape[2]}, as the scorer {probe.scorer} sees it, among {concepts:,} concepts"
+    size = f"{image.shape[3]} x {image.shape[2]}"
+    below = f"{size}, as the scorer {probe.scorer} sees it, among {concepts:,} concepts"
     y = sheet.heading(MARGIN, title, below)
     left = sheet.image(MARGIN, y + 4, fitted(image, HALF, 346))
     at = sheet.section(right, y, "What it sees", "agreement with concepts")
     full = max(0.4, *(seen.agreement for seen in probe.seen)) if probe.seen else 1.0
     at = sheet.rows(right, at, [(s.concept, s.agreement, f"{s.agreement:.2f}") for s in probe.seen], full)
-    y = sheet.section(MARGIN, max(left, at) + 28, "Where", "orange: the scorer sees it here", WIDTH - 2 * MARGIN)
+    y = sheet.section(
+        MARGIN, max(left, at) + 28, "Where", "orange: the scorer sees it here", WIDTH - 2 * MARGIN
+    )
     y = _maps(sheet, y, probe, image)
     title = "Its obsessions: what it sees in pictures of nothing"
     at = sheet.section(MARGIN, y + 28, title, "mean agreement of noise and of plain colours")
     sheet.section(right, y + 28, "The same in this picture", "agreement")
     worst = [(s.concept, s.everywhere, f"{s.everywhere:.2f}") for s in probe.obsessions]
     here = [("", s.agreement, f"{s.agreement:.2f}") for s in probe.obsessions]
-    sheet.rows(MARGIN, at, worst, full, AMBER)
+    sheet.rows(MARGIN, at, worst, full, colour=AMBER)
     sheet.rows(right, at, here, full, names=0)
     return sheet.picture()
 

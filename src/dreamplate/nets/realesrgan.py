@@ -32,7 +32,7 @@ _EXTRA = 'pip install "dreamplate[upscale]"'
 
 
 class RealEsrgan:
-    """The network; called with ``(h, w, 3)`` display-encoded in [0, 1], it returns the same ``factor`` times larger.
+    """The network: takes ``(h, w, 3)``, display-encoded in [0, 1], and returns it ``factor`` times larger.
 
     Args:
         model: ``x4plus`` for photographs, ``anime`` for drawings, ``video`` for drawn video: small and fast.
@@ -71,7 +71,7 @@ class RealEsrgan:
         height, width = image.shape[:2]
         if made.shape != (3, height * self.native, width * self.native):
             raise ResourceError(
-                f"the network could not enlarge a tile of {width}x{height}: memory ran out; use a smaller tile"
+                f"a tile of {width}x{height} could not be enlarged, memory ran out; use a smaller tile"
             )
         step = self.native // self.factor
         if step > 1:

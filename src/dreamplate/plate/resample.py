@@ -56,7 +56,10 @@ def _phases(factor: int) -> list[tuple[int, float]]:
 
 
 def _enlarge(
-    values: Pixels, factor: int, lobes: int, kernel: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
+    values: Pixels,
+    factor: int,
+    lobes: int,
+    kernel: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.floating]],
 ) -> Pixels:
     for axis in (0, 1):
         length = values.shape[axis]
@@ -65,7 +68,7 @@ def _enlarge(
         made = np.empty((length, factor, *source.shape[1:]), np.float32)
         for phase, (left, distance) in enumerate(_phases(factor)):
             taps = np.arange(1 - lobes, lobes + 1)
-            weights = kernel(taps - distance)
+            weights = kernel((taps - distance).astype(np.float64))
             weights = (weights / weights.sum()).astype(np.float32)
             starts = lobes + left + taps
             made[:, phase] = sum(w * source[s : s + length] for w, s in zip(weights, starts, strict=True))
@@ -81,7 +84,9 @@ def _extreme(values: Pixels, factor: int, choose: Callable[[Pixels, Pixels], Pix
         source = np.moveaxis(np.pad(values, pad, mode="edge"), axis, 0)
         made = np.empty((length, factor, *source.shape[1:]), np.float32)
         for phase, (left, _) in enumerate(_phases(factor)):
-            made[:, phase] = choose(source[1 + left : 1 + left + length], source[2 + left : 2 + left + length])
+            made[:, phase] = choose(
+                source[1 + left : 1 + left + length], source[2 + left : 2 + left + length]
+            )
         values = np.moveaxis(made.reshape(length * factor, *source.shape[1:]), 0, axis)
     return values
 

@@ -9,7 +9,7 @@ changed so that made smaller again it is the plate that was given, highlights an
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,16 +29,12 @@ from dreamplate.plate.resample import (
     linear_up,
     nearest_up,
 )
+from dreamplate.plate.tiling import Network, in_tiles, tiles
 
-Network = Callable[[Pixels], Pixels]
-"""Enlarges ``(h, w, 3)`` display-encoded colour in [0, 1] by a whole factor."""
+Grow = Callable[[Pixels], Pixels]
 Progress = Callable[[int, int], None]
 """Told how many tiles are done, and of how many."""
 
-CONTEXT = 16
-"""Pixels around a tile that the network sees and that are thrown away."""
-FADE = 8
-"""Pixels on either side of a border over which neighbouring tiles are blended."""
 KNEE = 0.75
 """Display value above which highlights are folded, in plates that have any."""
 SMALLEST_TILE = 32
@@ -128,7 +124,17 @@ def upscale(
         plate.select(*moving).check_finite("picture")
     made: dict[str, Pixels] = {}
     if colour:
-        made |= _enlarge_colour(plate, colour, network, factor, tile, progress)
+        number = len(list(tiles(plate.pixels.shape[:2], tile))) * (2 if _matte_varies(plate) else 1)
+        done = iter(range(1, number + 1))
+
+        def tick() -> None:
+            if progress is not None:
+                progress(next(done), number)
+
+        def grow(image: Pixels) -> Pixels:
+            return in_tiles(network, image, factor, tile, tick)
+
+        made |= _enlarge_colour(plate, colour, factor, grow)
     for name in plate.channels:
         if name not in made:
             made[name] = _enlarge_other(plate.channel(name), name, factor)
@@ -148,33 +154,27 @@ def _colour_channels(plate: Plate) -> list[str]:
     return ["Y"] if "Y" in plate.channels else []
 
 
-def _enlarge_colour(
-    plate: Plate, names: list[str], network: Network, factor: int, tile: int, progress: Progress | None
-) -> dict[str, Pixels]:
+def _matte_varies(plate: Plate) -> bool:
+    alpha = plate.alpha()
+    return bool((alpha != alpha.flat[0]).any())
+
+
+def _enlarge_colour(plate: Plate, names: list[str], factor: int, grow: Grow) -> dict[str, Pixels]:
     """Return the main colour and alpha, enlarged."""
     light, alpha = plate.rgb(), plate.alpha()
-    clear = plate.has_alpha and not bool((alpha == 1).all())
-    uneven = clear and bool((alpha != alpha.flat[0]).any())
-    count = len(list(tiles(light.shape[:2], tile))) * (2 if uneven else 1)
-    done = 0
-
-    def tick() -> None:
-        nonlocal done
-        done += 1
-        if progress is not None:
-            progress(done, count)
-
-    straight = fill_clear(light, alpha) if clear else light
+    straight = light if (alpha == 1).all() else fill_clear(light, alpha)
     shown = convert(Plate.from_rgb(straight, plate.colourspace), "srgb_display").pixels
     fold = Fold.up_to(float(shown.max()))
-    grown = fold.open(in_tiles(network, fold.close(shown), factor, tile, tick))
+    grown = fold.open(grow(fold.close(shown)))
     if fold.peak > 1:
         # Small errors near the end of a logarithm are large in light: no highlight above those around it.
         np.minimum(grown, nearest_up(np.maximum(brightest(shown), np.float32(KNEE)), factor), out=grown)
     made = convert(Plate.from_rgb(grown, "srgb_display"), plate.colourspace).pixels
     found: dict[str, Pixels] = {}
     if plate.has_alpha:
-        matte = _enlarge_alpha(alpha, network, factor, tile, tick) if uneven else nearest_up(alpha[:, :, None], factor)
+        matte = nearest_up(alpha[:, :, None], factor)
+        if _matte_varies(plate):
+            matte = _enlarge_alpha(alpha, factor, grow)
         made = made * matte
         found["A"] = matte[:, :, 0]
     if names == ["Y"]:
@@ -198,15 +198,13 @@ def calm(large: Pixels, small: Pixels, factor: int) -> Pixels:
     share = nearest_up(np.clip(np.abs(stops) - 0.5, 0, 1).astype(np.float32), factor)
     dark = nearest_up((stops < 0).astype(np.float32), factor) > 0
     even = np.where(dark, linear_up(-brightest(-small), factor), nearest_up(small, factor))
-    return large + share * (even - large)
+    return np.asarray(large + share * (even - large), np.float32)
 
 
-def _enlarge_alpha(
-    alpha: Pixels, network: Network, factor: int, tile: int, tick: Callable[[], None]
-) -> Pixels:
-    """Return alpha ``(h, w, 1)`` enlarged as a grey picture; values outside 0-1 are carried on by a filter."""
+def _enlarge_alpha(alpha: Pixels, factor: int, grow: Grow) -> Pixels:
+    """Return alpha ``(h, w, 1)`` enlarged as a grey picture; what is outside 0-1 by a filter."""
     inside = np.clip(alpha, 0, 1)[:, :, None]
-    grey = in_tiles(network, inside.repeat(3, axis=2), factor, tile, tick).mean(axis=2, keepdims=True)
+    grey = grow(inside.repeat(3, axis=2)).mean(axis=2, keepdims=True)
     made = agree_within(grey, inside, factor)
     beyond = alpha[:, :, None] - inside
     return made + lanczos_up(beyond, factor) if beyond.any() else made
@@ -216,61 +214,3 @@ def _enlarge_other(values: Pixels, name: str, factor: int) -> Pixels:
     ends = {name.partition(".")[0], name.rpartition(".")[2]}
     exact = bool(ends & set(EXACT)) or name.lower().startswith("crypto") or not np.isfinite(values).all()
     return (nearest_up if exact else lanczos_up)(values[:, :, None], factor)[:, :, 0]
-
-
-def tiles(shape: tuple[int, ...], tile: int) -> Iterator[tuple[int, int, int, int]]:
-    """Yield top, bottom, left and right of tiles of about one size that cover a picture."""
-    for top, bottom in _cuts(shape[0], tile):
-        for left, right in _cuts(shape[1], tile):
-            yield top, bottom, left, right
-
-
-def _cuts(length: int, tile: int) -> list[tuple[int, int]]:
-    count = -(-length // tile)
-    edges = [round(length * at / count) for at in range(count + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
-
-
-def in_tiles(
-    network: Network, image: Pixels, factor: int, tile: int, tick: Callable[[], None] = lambda: None
-) -> Pixels:
-    """Return a picture enlarged tile by tile, neighbours blended into each other.
-
-    Beyond the picture's edges the network sees it mirrored.
-
-    Args:
-        network: What enlarges.
-        image: ``(h, w, 3)`` in [0, 1].
-        factor: By how much.
-        tile: Largest side of a tile.
-        tick: Called after each tile.
-    """
-    height, width = image.shape[:2]
-    around = CONTEXT + FADE
-    padded = np.pad(image, [(around, around), (around, around), (0, 0)], mode="reflect")
-    made = np.zeros((height * factor, width * factor, 3), np.float32)
-    for top, bottom, left, right in tiles(image.shape[:2], tile):
-        window = padded[top : bottom + 2 * around, left : right + 2 * around]
-        grown = network(np.ascontiguousarray(window))
-        y0, y1 = max(top - FADE, 0), min(bottom + FADE, height)
-        x0, x1 = max(left - FADE, 0), min(right + FADE, width)
-        rows = slice((y0 - top + around) * factor, (y1 - top + around) * factor)
-        columns = slice((x0 - left + around) * factor, (x1 - left + around) * factor)
-        weight = (
-            _ramp(top, bottom, height, factor)[:, None, None] * _ramp(left, right, width, factor)[None, :, None]
-        )
-        made[y0 * factor : y1 * factor, x0 * factor : x1 * factor] += grown[rows, columns] * weight
-        tick()
-    return made
-
-
-def _ramp(start: int, end: int, length: int, factor: int) -> Pixels:
-    """Return the weight of a tile along one axis: 1 inside, falling to 0 across borders with neighbours."""
-    low, high = max(start - FADE, 0), min(end + FADE, length)
-    place = (np.arange((high - low) * factor) + 0.5) / factor + low
-    weight = np.ones(len(place))
-    if start > 0:
-        weight = np.minimum(weight, (place - (start - FADE)) / (2 * FADE))
-    if end < length:
-        weight = np.minimum(weight, ((end + FADE) - place) / (2 * FADE))
-    return weight.astype(np.float32)

@@ -69,9 +69,7 @@ class Dvae(nn.Module):
         """Return the codes of display-encoded pictures whose sides are multiples of 8."""
         return self.logits(image, wrap).argmax(1)
 
-    def decode(
-        self, codes: Int[Tensor, "n h w"], wrap: Wrap = OPEN
-    ) -> Float[Tensor, "n 3 8*h 8*w"]:
+    def decode(self, codes: Int[Tensor, "n h w"], wrap: Wrap = OPEN) -> Float[Tensor, "n 3 8*h 8*w"]:
         """Return the display-encoded pictures of codes.
 
         Raises:
