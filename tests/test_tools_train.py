@@ -193,7 +193,10 @@ def test_biggan_judges_learn_a_fixed_batch(tower, monkeypatch):
     draws = torch.Generator().manual_seed(0)
     widths = [24, 40, 112]
     good, bad = (
-        {f"stage{k}": torch.rand(4, c, 4, 4, generator=draws) for k, c in zip((2, 3, 5), widths, strict=True)}
+        {
+            f"stage{k}": torch.randn(4, c, 4, 4, generator=draws)
+            for k, c in zip((2, 3, 5), widths, strict=True)
+        }
         for _ in range(2)
     )
 
@@ -202,7 +205,7 @@ def test_biggan_judges_learn_a_fixed_batch(tower, monkeypatch):
         return sum((1 - g).relu().mean() + (1 + b).relu().mean() for g, b in pairs)
 
     before = loss().item()
-    for _ in range(10):
+    for _ in range(30):
         trainer.judge_steps.zero_grad()
         loss().backward()
         trainer.judge_steps.step()

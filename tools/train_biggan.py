@@ -1,6 +1,6 @@
 """Train the built-in BigGAN-deep on pictures made by arithmetic, for the classes that a classifier sees.
 
-Usage: python tools/train_biggan.py [--out FOLDER] [--images 24000] [--checkpoint FILE] [--sheet PNG]
+Usage: python tools/train_biggan.py [--out FOLDER] [--images 13000] [--checkpoint FILE] [--sheet PNG]
 
 Half of each batch asks for the mixture of classes that EfficientNet-Lite0 sees in a procedural picture, the
 other half for one class by name. All of it has to look procedural to small judges on the frozen features of
@@ -317,12 +317,6 @@ def to_bytes(images: Tensor) -> Tensor:
     return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
-def truncated(shape: tuple[int, int], truncation: float, draws: torch.Generator) -> Tensor:
-    """Normal draws that are drawn again beyond two, times the truncation (section 3.1 of BigGAN)."""
-    z = torch.empty(shape)
-    return torch.nn.init.trunc_normal_(z, 0.0, 1.0, -2.0, 2.0, generator=draws) * truncation
-
-
 @torch.no_grad()
 def fill_statistics(net: Biggan, shares: Tensor, batches: int = 8, seed: int = 2) -> None:
     """Fill the tables of statistics for truncations from 0 to 1."""
@@ -333,7 +327,7 @@ def fill_statistics(net: Biggan, shares: Tensor, batches: int = 8, seed: int = 2
         for _ in range(batches):
             picks = torch.multinomial(shares, 32, generator=draws)
             classes = F.one_hot(picks, len(shares)).float()
-            z = truncated((32, net.shape.z_dim), truncation, draws)
+            z = torch.randn(32, net.shape.z_dim, generator=draws) * truncation
             conditions[truncation].append(net.condition(z, classes))
     collect_statistics(net, conditions)
 
@@ -348,7 +342,8 @@ def recognised(
     net.eval()
     for part in torch.tensor(labels).split(32):
         classes = F.one_hot(part, net.shape.classes).float()
-        images = net(net.condition(truncated((len(part), net.shape.z_dim), 1.0, draws), classes))
+        z = torch.randn(len(part), net.shape.z_dim, generator=draws)
+        images = net(net.condition(z, classes))
         seen = F.interpolate((images + 1) / 2, size=(160, 160), mode="bilinear", antialias=True)
         order = judge(seen).topk(5).indices
         hits += torch.stack([(order[:, 0] == part).sum(), (order == part[:, None]).sum()])
@@ -374,7 +369,7 @@ def export(trainer: Trainer, out: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=BUILT_IN)
-    parser.add_argument("--images", type=int, default=24_000, help="pictures that the training draws")
+    parser.add_argument("--images", type=int, default=13_000, help="pictures that the training draws")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop and write after so long")
     parser.add_argument("--checkpoint", type=Path, help="kept up to date, and taken up if it exists")
     parser.add_argument("--pictures", type=Path, help="cache of the procedural pictures")

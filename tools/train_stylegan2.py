@@ -1,6 +1,6 @@
 """Train the built-in StyleGAN2 on procedural landscapes, and write it and its discriminator with cards.
 
-Usage: python tools/train_stylegan2.py [--out FOLDER] [--images 60000] [--checkpoint FILE] [--sheet PNG]
+Usage: python tools/train_stylegan2.py [--out FOLDER] [--images 25600] [--checkpoint FILE] [--sheet PNG]
 
 The loss is the non-saturating logistic one with lazy R1 (Karras et al. 2020, section 3.1 and appendix B).
 So few pictures are seen in an hour of one CPU core that a discriminator starting from nothing would be a
@@ -90,6 +90,7 @@ class Judges(nn.Module):
                     part.bias.zero_()
 
     def forward(self, features: Mapping[str, Tensor]) -> list[Tensor]:
+        """Score maps ``(n, 1, h, w)``, high for what looks real, of the features at :data:`DEPTHS`."""
         return [part(features[name]) for part, name in zip(self.parts, DEPTHS, strict=True)]
 
 
@@ -136,6 +137,7 @@ class Trainer:
         return self.tower.features(images, DEPTHS) if self.tower is not None else {}
 
     def scores(self, images: Tensor, features: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """What the discriminator and the judges think of pictures in [-1, 1] and their features."""
         return self.judge(images), self.helpers(features) if self.helpers is not None else []
 
     def step(self) -> dict[str, float]:
@@ -288,7 +290,7 @@ def export(trainer: Trainer, out: Path, count: int = 2048) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=BUILT_IN)
-    parser.add_argument("--images", type=int, default=60_000, help="pictures that the training sees")
+    parser.add_argument("--images", type=int, default=25_600, help="pictures that the training sees")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop and write after so long")
     parser.add_argument("--checkpoint", type=Path, help="kept up to date, and taken up if it exists")
     parser.add_argument("--worlds", type=Path, help="cache of the drawn landscapes")

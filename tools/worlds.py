@@ -20,10 +20,38 @@ from torch import Tensor
 
 HOURS = ("noon", "afternoon", "golden", "dusk", "blue", "night")
 """The hours that the palettes are given for; a picture's hour lies anywhere between."""
-ZENITH = ((0.22, 0.45, 0.80), (0.30, 0.50, 0.78), (0.36, 0.45, 0.66), (0.24, 0.22, 0.46), (0.10, 0.14, 0.34), (0.02, 0.03, 0.10))  # fmt: skip
-HAZE = ((0.76, 0.86, 0.94), (0.84, 0.86, 0.86), (0.98, 0.80, 0.55), (0.96, 0.50, 0.34), (0.42, 0.40, 0.58), (0.10, 0.13, 0.24))  # fmt: skip
-SUN = ((1.00, 0.98, 0.92), (1.00, 0.95, 0.82), (1.00, 0.82, 0.50), (1.00, 0.52, 0.28), (0.60, 0.52, 0.62), (0.62, 0.68, 0.82))  # fmt: skip
-SHADE = ((0.42, 0.50, 0.62), (0.42, 0.46, 0.56), (0.40, 0.36, 0.44), (0.26, 0.20, 0.34), (0.14, 0.16, 0.30), (0.04, 0.05, 0.11))  # fmt: skip
+ZENITH = (
+    (0.22, 0.45, 0.80),
+    (0.30, 0.50, 0.78),
+    (0.36, 0.45, 0.66),
+    (0.24, 0.22, 0.46),
+    (0.10, 0.14, 0.34),
+    (0.02, 0.03, 0.10),
+)
+HAZE = (
+    (0.76, 0.86, 0.94),
+    (0.84, 0.86, 0.86),
+    (0.98, 0.80, 0.55),
+    (0.96, 0.50, 0.34),
+    (0.42, 0.40, 0.58),
+    (0.10, 0.13, 0.24),
+)
+SUN = (
+    (1.00, 0.98, 0.92),
+    (1.00, 0.95, 0.82),
+    (1.00, 0.82, 0.50),
+    (1.00, 0.52, 0.28),
+    (0.60, 0.52, 0.62),
+    (0.62, 0.68, 0.82),
+)
+SHADE = (
+    (0.42, 0.50, 0.62),
+    (0.42, 0.46, 0.56),
+    (0.40, 0.36, 0.44),
+    (0.26, 0.20, 0.34),
+    (0.14, 0.16, 0.30),
+    (0.04, 0.05, 0.11),
+)
 """Display colours by hour: top of the sky, sky at the horizon, direct light, light of the shadows."""
 ROCKS = ((0.52, 0.48, 0.46), (0.60, 0.42, 0.34), (0.38, 0.44, 0.36), (0.46, 0.46, 0.54))
 """What mountains are made of: granite, red sandstone, wooded, slate."""
@@ -195,7 +223,6 @@ def render(numbers: Tensor, size: int) -> Tensor:
             0.5 + 0.35 * torch.tanh(steep * 2) * side.sign() + 0.32 * ground_noise * sharp[:, :, None]
         ).clamp(0, 1)
         surface = rock * (0.85 + 0.15 * near)
-        high = (-below + tall * 0.5 + ground_noise * 0.05 * mountains) / (tall + 0.02)
         high = (horizon - y + ground_noise * 0.035) / 0.5
         snow = smooth(high, snow_line * 0.62, snow_line * 0.62 + 0.12)[:, None]
         snow = torch.maximum(

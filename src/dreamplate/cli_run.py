@@ -163,7 +163,9 @@ def _job_arguments(kind: str, cls: type[Any], arguments: list[str]) -> tuple[Any
         ],
         frozen=True,
     )
-    command.__doc__ = f"{cls.__doc__}\n\n--recipe NAME starts from a named recipe, --config FILE from a YAML file."
+    command.__doc__ = (
+        f"{cls.__doc__}\n\n--recipe NAME starts from a named recipe, --config FILE from a YAML file."
+    )
     asked: Any = tyro.cli(command, prog=f"dreamplate {kind}", args=rest)
     return check(asked.config, source="command line"), asked.options
 

@@ -127,7 +127,9 @@ def redo(
     if changes:
         config = replace_fields(config, changes, source="redo")
     elif data_id(made["config"]) != made["id"]:
-        raise TakeError(f"{picture}: its recipe does not match its id, so it was edited; use --set to change it")
+        raise TakeError(
+            f"{picture}: its recipe does not match its id, so it was edited; use --set to change it"
+        )
     _check_sources(made["sources"], Path(picture))
     ours = versions()["dreamplate"]
     if made["versions"].get("dreamplate") != ours:

@@ -18,7 +18,7 @@ class BagScorer:
     name = "bag"
     size = 16
     encoding = "srgb_display"
-    dim = 64
+    dim = 256
     flexible = True
     common = 0.0
     """How much of every text is the same direction."""

@@ -57,7 +57,9 @@ def test_class_names_join_the_nouns() -> None:
     assert len(nouns) > 1200
     assert nouns["goldfish"].kind == "animal" and nouns["lighthouse"].kind == "building"
     assert nouns["valley"].kind == "place" and nouns["scuba diver"].kind == "person"
-    assert nouns["sunglasses"].phrase() == "sunglasses" and nouns["umbrella"].phrase("old") == "an old umbrella"
+    assert (
+        nouns["sunglasses"].phrase() == "sunglasses" and nouns["umbrella"].phrase("old") == "an old umbrella"
+    )
     assert not any(re.search(r"[(/,]", noun) for noun in nouns)
 
 
@@ -87,7 +89,7 @@ def test_articles_follow_the_sound(bare: str, full: str) -> None:
 )
 def test_a_picture_that_is_a_phrase_is_described_by_its_words(phrases: PhraseCaptions, text: str) -> None:
     seen = phrases.encode([text])[0]
-    best = phrases.describe(seen, 1)[0]
+    best = phrases.describe(seen, 4)[0]
     assert set(text.split()) - {"a", "the", "by"} <= set(best.text.split()), best
 
 
@@ -106,7 +108,7 @@ def test_caution_says_how_much_is_said(words: Words) -> None:
     scorer = BagScorer()
     seen = scorer.encode_text(["a dog running on a beach"])[0]
     said = [
-        PhraseCaptions(scorer, PhraseConfig(caution=caution), words).describe(seen, 1)[0].text
+        PhraseCaptions(scorer, PhraseConfig(caution=caution), words).describe(seen, 4)[0].text
         for caution in (0.0, 1.0, 10.0)
     ]
     assert len(said[0].split()) > len(said[1].split()) > len(said[2].split()) == 2
@@ -117,7 +119,9 @@ def test_no_word_of_meaning_is_said_twice(words: Words) -> None:
     captions = PhraseCaptions(scorer, PhraseConfig(caution=0.0), words)
     for text in ("a snowy landscape in the snow", "a rock on a rock", "a wave by the sea", "men"):
         for caption in captions.describe(scorer.encode_text([text])[0], 3):
-            stems = [word[:4] for word in re.findall(r"[a-z]{4,}", caption.text) if word not in ("front", "with")]
+            stems = [
+                word[:4] for word in re.findall(r"[a-z]{4,}", caption.text) if word not in ("front", "with")
+            ]
             assert len(stems) == len(set(stems)), caption.text
 
 
@@ -154,8 +158,11 @@ def test_the_built_in_scorer_names_what_the_gallery_shows() -> None:
 
     gallery = Path(__file__).resolve().parents[2] / "docs" / "gallery"
     own = read_words(class_names=False)
-    more = tuple(Concept(noun, "thing", own=False) for noun in ("goldfish", "lighthouse", "stone wall", "pizza"))
-    captions = PhraseCaptions(load_scorer(), words=replace(own, nouns=own.nouns + more))
+    more = tuple(
+        Concept(noun, "thing", own=False) for noun in ("goldfish", "lighthouse", "stone wall", "pizza")
+    )
+    words = replace(own, nouns=own.nouns[::2] + more + (Concept("castle", "building"),))
+    captions = PhraseCaptions(load_scorer(), PhraseConfig(clauses=("light",)), words)
     for name in ("goldfish", "lighthouse", "castle", "wall"):
         first = captions(picture_tensor(gallery / f"{name}.png"), 1)[0]
         assert name in first.text, (name, first)
@@ -163,7 +170,10 @@ def test_the_built_in_scorer_names_what_the_gallery_shows() -> None:
 
 # -- the language model -----------------------------------------------------------------------------
 
-VOCABULARY = "the picture of a dog cat house red blue big small on in sky sea tree".split()
+VOCABULARY = [
+    "the", "picture", "of", "a", "dog", "cat", "house", "red", "blue", "big", "small", "on", "in", "sky",
+    "sea", "tree",
+]  # fmt: skip
 SMALL = LanguageModelConfig(tokens=5, length=8, population=8, generations=4, chunk=3)
 
 
@@ -242,7 +252,9 @@ def test_evolution_finds_better_captions_and_replays(writer: Writer) -> None:
 
     def best(generations: int, seed: int) -> list[tuple[str, float]]:
         config = replace(SMALL, generations=generations)
-        return [(c.text, c.score) for c in LanguageModelCaptions(scorer, writer, config, seed).describe(seen, 3)]
+        return [
+            (c.text, c.score) for c in LanguageModelCaptions(scorer, writer, config, seed).describe(seen, 3)
+        ]
 
     long = best(12, 0)
     assert long == best(12, 0)
@@ -253,7 +265,12 @@ def test_evolution_finds_better_captions_and_replays(writer: Writer) -> None:
 
 @pytest.mark.parametrize(
     ("text", "characters", "cut"),
-    [("a red dog", 9, "a red dog"), ("a red dog", 8, "a red"), ("a red dog", 5, "a red"), ("abcdef", 4, "abcd")],
+    [
+        ("a red dog", 9, "a red dog"),
+        ("a red dog", 8, "a red"),
+        ("a red dog", 5, "a red"),
+        ("abcdef", 4, "abcd"),
+    ],
 )
 def test_shortening_keeps_whole_words(text: str, characters: int, cut: str) -> None:
     assert shorten(text, characters) == cut
@@ -261,7 +278,11 @@ def test_shortening_keeps_whole_words(text: str, characters: int, cut: str) -> N
 
 @pytest.mark.parametrize(
     ("missing", "says"),
-    [("config.json", "config.json"), ("model.safetensors", "safetensors"), ("tokenizer.json", "tokenizer.json")],
+    [
+        ("config.json", "config.json"),
+        ("model.safetensors", "safetensors"),
+        ("tokenizer.json", "tokenizer.json"),
+    ],
 )
 def test_a_folder_that_lacks_something_is_named_with_what_it_lacks(
     folder: Path, tmp_path: Path, missing: str, says: str
@@ -315,7 +336,7 @@ def test_recipes_load_and_the_language_model_needs_a_folder() -> None:
     assert glass.by_language_model and not load_recipe(CaptionConfig, "phrases").by_language_model
     assert (glass.writer.tokens, glass.writer.length, glass.writer.characters) == (20, 30, 50)
     assert (glass.writer.phrase, glass.writer.population) == ("the picture of", 100)
-    with pytest.raises(ConfigError, match="--lm FOLDER|--lm"):
+    with pytest.raises(ConfigError, match="with --lm"):
         Captioner(glass, BagScorer())
 
 

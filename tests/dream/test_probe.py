@@ -16,9 +16,9 @@ from dreamplate.dream.probe_report import WIDTH, draw_picture, draw_texts, fitte
 from dreamplate.errors import ConfigError
 
 NOUNS = (
-    "dog cat horse house tree boat car lamp clock river cliff storm flower bread knife piano"
-    " dragon window ladder basket planet shirt bottle candle"
-).split()
+    "dog", "cat", "horse", "house", "tree", "boat", "car", "lamp", "clock", "river", "cliff", "storm",
+    "flower", "bread", "knife", "piano", "dragon", "window", "ladder", "basket", "planet", "shirt", "bottle", "candle",
+)  # fmt: skip
 WORDS = Words(tuple(Concept(noun, "thing") for noun in NOUNS), {}, {}, {}, (), (), ("water", "snow"))
 
 
@@ -60,7 +60,7 @@ def test_a_prompt_needs_a_word(probe: Probe) -> None:
 def test_pictures_of_nothing_are_the_same_each_time_and_nothing() -> None:
     one = neutral_pictures(48)
     assert torch.equal(one, neutral_pictures(48))
-    assert one.shape == (24, 3, 48, 48) and 0 <= one.min() and one.max() <= 1
+    assert one.shape == (24, 3, 48, 48) and one.min() >= 0 and one.max() <= 1
     assert (one[:8].std((2, 3)) < 1e-6).all() and (one[8:].std((2, 3)) > 0.05).all()
     # A steeper spectrum is smoother.
     steps = (one[8:, :, 1:] - one[8:, :, :-1]).abs().mean((1, 2, 3)).view(4, 4).mean(0)
@@ -72,10 +72,12 @@ def test_obsessions_are_what_pictures_of_nothing_agree_with(probe: Probe) -> Non
     found = probe.picture(image, top=6, maps=3)
     mean = probe.scorer.encode_image(neutral_pictures(16)) @ probe.directions.T
     worst = mean.mean(0).sort(descending=True)
-    assert [seen.everywhere for seen in found.obsessions] == pytest.approx(worst.values[:6].tolist(), abs=1e-5)
+    assert [seen.everywhere for seen in found.obsessions] == pytest.approx(
+        worst.values[:6].tolist(), abs=1e-5
+    )
     assert [probe.concepts[i] for i in worst.indices[:6]] == [seen.concept for seen in found.obsessions]
-    assert found.maps.shape == (3, 40, 56) and 0 <= found.maps.min() and found.maps.max() <= 1
-    assert [seen.concept for seen in found.seen][0] == found.shown[0]
+    assert found.maps.shape == (3, 40, 56) and found.maps.min() >= 0 and found.maps.max() <= 1
+    assert found.seen[0].concept == found.shown[0]
     ordered = [seen.agreement for seen in found.seen]
     assert ordered == sorted(ordered, reverse=True) and len(set(found.shown)) == 3
 
@@ -90,7 +92,9 @@ def test_the_picture_that_is_a_concept_is_seen(probe: Probe) -> None:
 
 
 def long_probe() -> TextProbe:
-    probe = Probe(BagScorer(), WORDS).text("dog " * 3 + "extraordinarilylongwordthatdoesnotfitintoitscolumn", top=9)
+    probe = Probe(BagScorer(), WORDS).text(
+        "dog " * 3 + "extraordinarilylongwordthatdoesnotfitintoitscolumn", top=9
+    )
     return dataclasses.replace(probe, noise=-0.25)
 
 

@@ -1,4 +1,4 @@
-"""Every named recipe of the package: it loads, differs from the defaults, makes a job, and resumes to the bit."""
+"""Every named recipe of the package: it loads, differs from the defaults, runs, and resumes to the bit."""
 
 from __future__ import annotations
 

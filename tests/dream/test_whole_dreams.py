@@ -52,7 +52,7 @@ def picture(path: Path, seed: int = 0, low: float = 0.0, high: float = 1.0) -> P
 
 def half_mask(path: Path, *, left: bool = True) -> Path:
     pixels = np.zeros((40, 48, 1), np.float32)
-    pixels[:, :24 if left else 48] = 1
+    pixels[:, : 24 if left else 48] = 1
     if not left:
         pixels[:, :24] = 0
     write(Plate(pixels, ("Y",), "raw"), path)
@@ -235,7 +235,12 @@ def test_trade_offs_leave_a_gallery() -> None:
 
 
 def test_wildcards_files_and_seeds_make_a_run_each(tmp_path: Path) -> None:
-    assert expand_prompt("a {red|blue} {door|gate}") == ("a red door", "a red gate", "a blue door", "a blue gate")
+    assert expand_prompt("a {red|blue} {door|gate}") == (
+        "a red door",
+        "a red gate",
+        "a blue door",
+        "a blue gate",
+    )
     config = dataclasses.replace(SMALL, prompt="a {red|blue} door", count=2, seed=3)
     assert [(c.prompt, c.seed, c.count) for c in plan_dreams(config)] == [
         ("a red door", 3, 1),
@@ -246,7 +251,11 @@ def test_wildcards_files_and_seeds_make_a_run_each(tmp_path: Path) -> None:
     lines = tmp_path / "prompts.txt"
     lines.write_text("# by night\nthe moon\n\na {cat|dog}\n")
     config = dataclasses.replace(SMALL, prompt="", prompts=lines, batch=4, count=2)
-    assert [(c.prompt, c.seed) for c in plan_dreams(config)][:3] == [("the moon", 0), ("the moon", 4), ("a cat", 0)]
+    assert [(c.prompt, c.seed) for c in plan_dreams(config)][:3] == [
+        ("the moon", 0),
+        ("the moon", 4),
+        ("a cat", 0),
+    ]
     with pytest.raises(ConfigError, match="has no prompt"):
         lines.write_text("# nothing\n")
         plan_dreams(config)

@@ -161,7 +161,7 @@ class LanguageModelCaptions:
             raise ConfigError(f"writer.phrase is {self.config.phrase!r}: {writer.name} reads no token in it")
         if whole > writer.room:
             raise ConfigError(
-                f"tokens, phrase and length are {whole} together: {writer.name} reads {writer.room}; shorten them"
+                f"tokens, phrase and length are {whole} together, {writer.name} reads {writer.room}: use fewer"
             )
         self.encode = TextMemory(scorer)
 

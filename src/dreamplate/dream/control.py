@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -101,9 +102,8 @@ class Control:
     def wishes(self) -> Iterator[Wish]:
         """Return every loss that is a function of the whole picture alone, weighted."""
         config = self.config
-        for index, lock in enumerate(self.locks):
-            weight = config.locks[index].weight
-            yield f"lock_{config.locks[index].kind}", lambda image, lock=lock, w=weight: w * lock.loss(image)
+        for lock, critic in zip(config.locks, self.locks, strict=True):
+            yield f"lock_{lock.kind}", partial(_weighted, critic.loss, lock.weight)
         if self.palette is not None:
             palette = self.palette
             yield "palette", lambda image: config.palette_weight * palette.loss(image)
@@ -136,3 +136,7 @@ class Control:
             raise ConfigError("structure needs a reference: give --locks KIND:PICTURE")
         pairs = zip(self.locks, self.config.locks, strict=True)
         return torch.stack([lock.weight * critic.loss(images) for critic, lock in pairs]).sum(0)
+
+
+def _weighted(loss: Callable[[Tensor], Tensor], weight: float, image: Tensor) -> Tensor:
+    return weight * loss(image)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,9 @@ class Lock:
         if kind not in kinds:
             raise ConfigError(f"lock {text!r}: the kind is {kind!r}; {nearest(kind, kinds)}")
         if not path.strip():
-            raise ConfigError(f"lock {text!r}: write KIND:PICTURE or KIND:PICTURE:WEIGHT, such as edges:ref.png:2")
+            raise ConfigError(
+                f"lock {text!r}: write KIND:PICTURE or KIND:PICTURE:WEIGHT, such as edges:ref.png:2"
+            )
         if not 0 < weight <= 1000:
             raise ConfigError(f"lock {text!r}: the weight is {weight:g}; choose more than 0, at most 1000")
         return cls(kind, Path(path.strip()), weight)  # type: ignore[arg-type]  # one of the kinds, just checked
@@ -122,7 +125,7 @@ def parse_keys(text: str, field: str) -> tuple[tuple[int, float], ...]:
         keys = tuple((int(frame), float(value)) for frame, value in pairs)
     except ValueError:
         raise ConfigError(f"{field} is {text!r}: write a number, or keyframes such as 0:1, 50:1.05") from None
-    if any(later <= frame for (frame, _), (later, _) in zip(keys, keys[1:], strict=False)):
+    if any(later <= frame for (frame, _), (later, _) in itertools.pairwise(keys)):
         raise ConfigError(f"{field} is {text!r}: frames must rise")
     if not all(abs(value) < float("inf") for _, value in keys):
         raise ConfigError(f"{field} is {text!r}: values must be finite")
@@ -133,7 +136,7 @@ def key_value(keys: tuple[tuple[int, float], ...], frame: float) -> float:
     """Return the value at a frame: straight lines between keyframes, level beyond them."""
     if frame <= keys[0][0]:
         return keys[0][1]
-    for (start, before), (end, after) in zip(keys, keys[1:], strict=False):
+    for (start, before), (end, after) in itertools.pairwise(keys):
         if frame <= end:
             return before + (after - before) * (frame - start) / (end - start)
     return keys[-1][1]

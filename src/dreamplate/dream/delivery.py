@@ -78,7 +78,9 @@ class Delivery:
     @torch.no_grad()
     def scores(self) -> Float[Tensor, " batch"]:
         """Return how well each picture agrees, seen whole."""
-        return torch.stack([agreement(self._seen(index), self.wanted)[0] for index in range(len(self.images))])
+        return torch.stack(
+            [agreement(self._seen(index), self.wanted)[0] for index in range(len(self.images))]
+        )
 
     @torch.no_grad()
     def figures(self) -> dict[str, float]:

@@ -183,7 +183,7 @@ class Evolution:
             self.tell(told)
         if len(costs) and not _alike(self.last, state["last"].numpy()):
             raise StateError(
-                f"evolution: replaying {len(costs)} generations of {self.algorithm} led elsewhere than before;"
+                f"evolution: replaying {len(costs)} generations of {self.algorithm} led elsewhere this time;"
                 " resume with the versions of cma, pymoo and numpy that it began with"
             )
 

@@ -77,13 +77,15 @@ class Evolving:
     Args:
         config: The dream.
         evolution: What proposes and learns.
+        judge: What judges.
+        control: What pictures are held to besides.
     """
 
-    def __init__(self, config: DreamConfig, evolution: Evolution) -> None:
-        self.config, self.evolution = config, evolution
+    def __init__(self, config: DreamConfig, evolution: Evolution, judge: Judge, control: Control) -> None:
+        self.config, self.evolution, self.judge, self.control = config, evolution, judge, control
 
     @classmethod
-    def of(cls, config: DreamConfig, generator: Painting) -> Evolving:
+    def of(cls, config: DreamConfig, generator: Painting, judge: Judge, control: Control) -> Evolving:
         """Make the population that a config names.
 
         Raises:
@@ -92,19 +94,19 @@ class Evolving:
         search = config.search
         several = search.algorithm == "nsga2"
         if "structure" in search.objectives and not config.locks:
-            raise ConfigError("search.objectives has structure, which needs a reference: give --locks KIND:PICTURE")
+            raise ConfigError(
+                "search.objectives has structure, which needs a reference: give --locks KIND:PICTURE"
+            )
         if len(set(search.objectives)) != len(search.objectives) or not search.objectives:
             raise ConfigError(f"search.objectives is {search.objectives}: name each once, at least one")
         count = len(search.objectives) if several else 1
         evolution = Evolution(generator.genome(), search.algorithm, search.population, config.seed, count)
-        return cls(config, evolution)
+        return cls(config, evolution, judge, control)
 
     @torch.no_grad()
     def advance(
         self,
         generator: Painting,
-        judge: Judge,
-        control: Control,
         cuts: Cuts,
         stage: int,
         wanted: Wanted,
@@ -119,8 +121,8 @@ class Evolving:
         for start in range(0, len(genes), CHUNK):
             generator.adopt(genes[start : start + CHUNK])
             generator.settle(0.0)
-            images = control.show(generator(width, height))
-            rows.append(self.costs(generator, images, judge, control, cuts, judge.side(stage), wanted))
+            images = self.control.show(generator(width, height))
+            rows.append(self.costs(generator, images, cuts, self.judge.side(stage), wanted))
         costs = torch.cat(rows).double().cpu()
         self.evolution.tell(costs if self.several else costs.sum(1, keepdim=True))
         generator.adopt(self.evolution.best(config.batch))
@@ -137,16 +139,17 @@ class Evolving:
         self,
         generator: Painting,
         images: Tensor,
-        judge: Judge,
-        control: Control,
         cuts: Cuts,
         side: int,
         wanted: Wanted,
     ) -> Tensor:
         """Return what each picture costs ``(n, objectives)``; less is better."""
+        judge, control = self.judge, self.control
         columns = {
-            "similarity": lambda: -0.5
-            * (judge.scores(images, full_view(), side, wanted) + judge.scores(images, cuts, side, wanted)),
+            "similarity": lambda: (
+                -0.5
+                * (judge.scores(images, full_view(), side, wanted) + judge.scores(images, cuts, side, wanted))
+            ),
             "realism": lambda: unreality(generator, images, judge, side),
             "structure": lambda: control.structure(images),
         }
@@ -183,7 +186,7 @@ class Evolving:
 
 
 def unreality(generator: Painting, images: Tensor, judge: Judge, side: int) -> Tensor:
-    """Return how unlike photographs pictures are ``(n,)``: by the generator's own critic, else the scorer's features.
+    """Return how unlike photographs pictures are ``(n,)``, by the generator's own critic or else by features.
 
     Raises:
         ConfigError: Neither can tell.
@@ -200,5 +203,5 @@ def unreality(generator: Painting, images: Tensor, judge: Judge, side: int) -> T
             " generator with a discriminator"
         )
     return torch.stack(
-        [deviation(layered(judge.views(image, full_view(), side))[1]) for image in images.split(1)]
+        [deviation(layered(judge.views(image, full_view(), side))[1]) for image in torch.split(images, 1)]
     )

@@ -33,7 +33,7 @@ GENERATORS: dict[str, str] = {
     "dvae": "dreamplate.dream.dvae:DvaePainting",
     "autoencoder": "dreamplate.dream.autoencoder:AutoencoderPainting",
 }
-"""Name to ``module:class``; a class takes options, size, wrapped axes, and a CPU generator for each picture."""
+"""Name to ``module:class``; a class takes options, size, wrapped axes, and a CPU generator a picture."""
 
 
 def make_generator(config: DreamConfig, seeds: list[int], like: Painting | None = None) -> Painting:
@@ -49,7 +49,7 @@ def make_generator(config: DreamConfig, seeds: list[int], like: Painting | None 
     """
     module, _, name = GENERATORS[config.generator].partition(":")
     draws = [torch.Generator().manual_seed(seed) for seed in seeds]
-    shared = {"net": like.net} if hasattr(like, "net") else {}
+    shared = {"net": like.net} if like is not None and hasattr(like, "net") else {}
     cls = getattr(import_module(module), name)
     made: Painting = cls(config.options, config.size, config.wrap, draws, **shared)
     return made

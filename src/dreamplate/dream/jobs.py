@@ -77,7 +77,9 @@ class DreamJob:
         if config.init is not None:
             self.generator.paint(read_picture(config.init, config.size).to(self.device))
             self._show_all()
-        self.evolving = Evolving.of(config, self.generator) if evolving_steps(config) else None
+        self.evolving: Evolving | None = None
+        if evolving_steps(config):
+            self.evolving = Evolving.of(config, self.generator, self.judge, self.control)
 
     def _begin(self, generator: Painting) -> None:
         """Take a generator up: confine it, give it an optimiser, and show it as it is."""
@@ -177,9 +179,7 @@ class DreamJob:
         assert self.evolving is not None
         stage = stage_at(self.config, clock.progress)
         cuts = self._draw(self.draws[0], clock.progress)
-        scalars = self.evolving.advance(
-            self.generator, self.judge, self.control, cuts, stage, self.story.at(clock.time)
-        )
+        scalars = self.evolving.advance(self.generator, cuts, stage, self.story.at(clock.time))
         self._new_optimiser()
         self._show_all()
         return scalars
@@ -187,9 +187,7 @@ class DreamJob:
     def _draw(self, draws: torch.Generator, progress: float) -> Cuts:
         config = self.config
         aspect = config.size[0] / config.size[1]
-        return draw_cuts(
-            config.cuts, config.cuts.number, aspect, draws, wrap=config.wrap, progress=progress
-        )
+        return draw_cuts(config.cuts, config.cuts.number, aspect, draws, wrap=config.wrap, progress=progress)
 
     def _stage_size(self, stage: int) -> tuple[int, int]:
         scale = self.config.stages[stage] * getattr(self.config.options, "scale", 1.0)
@@ -238,7 +236,12 @@ class DreamJob:
     def delivery(self) -> Delivery:
         """Return the pictures as they stand, ready to be measured and handed over."""
         return Delivery(
-            self.config, self.judge, self.control, self.story.targets, self.wanted, self.render(*self.config.size)
+            self.config,
+            self.judge,
+            self.control,
+            self.story.targets,
+            self.wanted,
+            self.render(*self.config.size),
         )
 
     def _frame_name(self, frame: int) -> str:

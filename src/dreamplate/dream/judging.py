@@ -111,7 +111,7 @@ class Judge:
     ) -> Float[Tensor, " n"]:
         """Return the mean agreement of each picture, judged by the same cuts, without gradients."""
         found = []
-        for image in images.split(1):
+        for image in torch.split(images, 1):
             embeddings = [
                 self.scorer.encode_image(self.views(image, cuts[start : start + self.chunk(side)], side))
                 for start in range(0, len(cuts), self.chunk(side))

@@ -101,7 +101,7 @@ def moments(values: Float[Tensor, "n c h w"]) -> Float[Tensor, "2 c"]:
 
 
 def deviation(layers: Sequence[Layer]) -> Float[Tensor, ""]:
-    """Return how far features are from those of photographs (DeepInversion, eq. 4, relative to the spread)."""
+    """Return how far features are from those of photographs (DeepInversion, eq. 4, over the spread)."""
     total = layers[0].values.new_zeros(())
     for layer in layers:
         mean, square = moments(layer.values)

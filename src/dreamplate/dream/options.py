@@ -169,9 +169,9 @@ class DvaeConfig:
 
     weights: str = "dvae-small"
     """Name of the model in the store, or a weight file."""
-    learning_rate: Rate = 0.05
+    learning_rate: Rate = 0.3
     """Adam's step size at the start."""
-    relaxation: Literal["softmax", "gumbel", "straight-through"] = "straight-through"
+    relaxation: Literal["softmax", "gumbel", "straight-through"] = "softmax"
     """How codes are softened: plain softmax, with Gumbel noise, or a hard draw with softmax gradients."""
     temperature: Annotated[float, Bounds(gt=0, le=100)] = 1.0
     """Divides the logits at the start."""

@@ -73,7 +73,7 @@ def spread_out(costs: Costs, most: int) -> npt.NDArray[np.intp]:
 
 
 def gallery(
-    images: Float[Tensor, "n 3 h w"], costs: Float[Tensor, "n objectives"], names: tuple[str, ...]
+    images: Float[Tensor, "n 3 h w"], costs: Float[Tensor, "rows objectives"], names: tuple[str, ...]
 ) -> Plate:
     """Return a sheet of pictures in order of the first objective, each with what it costs.
 
@@ -95,7 +95,7 @@ def gallery(
     values = costs.detach().double().cpu().numpy()
     if not len(images) or values.shape != (len(images), len(names)):
         raise ConfigError(
-            f"gallery: {len(images)} pictures, costs {values.shape}, names {names}; give one each, at least one"
+            f"gallery: {len(images)} pictures, costs {values.shape}, names {names}: one each, at least one"
         )
     order = np.argsort(values[:, 0], kind="stable")
     pictures = images.detach().float().clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()[order]
@@ -122,7 +122,7 @@ def gallery(
         text(sheet, x, y + height + 3, str(number + 1), 12, INK)
         for place, name in enumerate(names):
             at = y + height + 20 + 17 * place
-            shown = f"{values[number, place]:.3g}"
+            shown = f"{values[number, place] + 0.0:.3g}"
             bar(sheet, x, at + 12, across, 3, float(merits[number, place]), _colour(place), TRACK)
             text(sheet, x + across, at - 3, shown, 10, INK, "right")
             text(sheet, x, at - 3, shortened(name, across - 6.5 * len(shown), 10), 10, FAINT)

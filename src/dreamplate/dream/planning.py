@@ -22,7 +22,9 @@ def prompts_of(config: DreamConfig) -> tuple[str, ...]:
         text = config.prompts.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "is not UTF-8 text"
-        raise ConfigError(f"{config.prompts}: {reason}; give a text file with a prompt on every line") from error
+        raise ConfigError(
+            f"{config.prompts}: {reason}; give a text file with a prompt on every line"
+        ) from error
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
     if not lines:

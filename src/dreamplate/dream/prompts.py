@@ -112,7 +112,9 @@ def expand_prompt(prompt: str) -> tuple[str, ...]:
     if any(choice == [""] for choice in choices):
         raise ConfigError(f"prompt {prompt[:60]!r} has an empty wildcard: write {{night|day}}")
     if math.prod(len(choice) for choice in choices) > MAX_PROMPTS:
-        raise ConfigError(f"prompt {prompt[:60]!r} makes more than {MAX_PROMPTS:,} prompts: use fewer wildcards")
+        raise ConfigError(
+            f"prompt {prompt[:60]!r} makes more than {MAX_PROMPTS:,} prompts: use fewer wildcards"
+        )
     made = [parts[0]]
     for choice, tail in zip(choices, parts[2::2], strict=True):
         made = [text + one + tail for text in made for one in choice]

@@ -83,9 +83,10 @@ def _extreme(values: Pixels, factor: int, choose: Callable[[Pixels, Pixels], Pix
         pad = [(1, 1) if side == axis else (0, 0) for side in range(3)]
         source = np.moveaxis(np.pad(values, pad, mode="edge"), axis, 0)
         made = np.empty((length, factor, *source.shape[1:]), np.float32)
-        for phase, (left, _) in enumerate(_phases(factor)):
+        for phase, (left, distance) in enumerate(_phases(factor)):
+            right = left + (distance > 0)  # a pixel in the middle of a small one is that one
             made[:, phase] = choose(
-                source[1 + left : 1 + left + length], source[2 + left : 2 + left + length]
+                source[1 + left : 1 + left + length], source[1 + right : 1 + right + length]
             )
         values = np.moveaxis(made.reshape(length * factor, *source.shape[1:]), 0, axis)
     return values

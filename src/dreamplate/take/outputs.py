@@ -53,9 +53,7 @@ def write_outputs(job: Job, take: Take, spent: Callable[[], Spent]) -> dict[str,
     frames = [f"{FRAMES}/{name}.{suffix}" for name in outcome.frames for suffix in ("exr", "png")]
     if frames:
         pictures = [take.path / name for name in frames if name.endswith(".png")]
-        write_film(
-            pictures, take.path / "film.mp4", {KEY: provenance_text(take)}, fps=outcome.fps, hold=0.0
-        )
+        write_film(pictures, take.path / "film.mp4", {KEY: provenance_text(take)}, fps=outcome.fps, hold=0.0)
         names += [*frames, "film.mp4"]
     if _write_progress(take, len(job)):
         names.append("progress.mp4")
@@ -76,9 +74,7 @@ def write_finished(step: Step, take: Take) -> None:
     """
     for name, render in step.finished.items():
         if Path(name).name != name or not name.strip(". "):
-            raise TakeError(
-                f"{take.path}: frame {name!r} cannot be a file name; the job must choose another"
-            )
+            raise TakeError(f"{take.path}: frame {name!r} cannot be a file name; the job must choose another")
         folder = take.path / FRAMES
         try:
             folder.mkdir(exist_ok=True)
@@ -87,9 +83,7 @@ def write_finished(step: Step, take: Take) -> None:
         write_plate(render(), take, f"{FRAMES}/{name}", exr=step.depth)
 
 
-def write_plate(
-    plate: Plate, take: Take, name: str, depth: str = "8", *, exr: str | None = None
-) -> None:
+def write_plate(plate: Plate, take: Take, name: str, depth: str = "8", *, exr: str | None = None) -> None:
     """Write ``NAME.exr`` (scene-linear, half float where it fits) and ``NAME.png`` (display-referred)."""
     from dreamplate.plate import write
 
