@@ -254,7 +254,7 @@ def test_the_encoder_beside_the_decoder_is_used_when_needed(tmp_path: Path) -> N
     whole, image = net(), torch.rand((1, 3, 48, 64), generator=torch.Generator().manual_seed(1))
     assert whole.encoder is not None and whole.decoder is not None
     torch.save(whole.decoder.state_dict(), tmp_path / "decoder.pkl")
-    config = DvaeConfig(weights=str(tmp_path / "decoder.pkl"))
+    config = DvaeConfig(weights=str(tmp_path / "decoder.pkl"), relaxation="straight-through")
     painting = DvaePainting(config, (64, 48), (False, False), [torch.Generator()])
     with pytest.raises(ModelError, match="holds no encoder"):
         painting.paint(image)

@@ -7,6 +7,7 @@ import pytest
 
 from dreamplate.errors import MediaError
 from dreamplate.plate import draw
+from dreamplate.plate import letters as letters_of
 
 PRINTABLE = "".join(map(chr, range(32, 127)))
 
@@ -14,11 +15,11 @@ PRINTABLE = "".join(map(chr, range(32, 127)))
 @pytest.fixture(params=["typeface", "built-in"])
 def letters(request, monkeypatch):
     """Run with OpenImageIO's letters, and with our own as where it has none."""
-    draw._mask.cache_clear()
+    letters_of.letter_mask.cache_clear()
     if request.param == "built-in":
-        monkeypatch.setattr(draw, "_typeset", lambda string, size: None)
+        monkeypatch.setattr(letters_of, "_typeset", lambda string, size: None)
     yield request.param
-    draw._mask.cache_clear()
+    letters_of.letter_mask.cache_clear()
 
 
 def blank(height: int = 60, width: int = 90, channels: int = 3) -> np.ndarray:

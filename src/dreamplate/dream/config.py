@@ -175,6 +175,10 @@ class DreamConfig:
             raise ConfigError("mask says what to keep of the init picture, but init is not set: give --init")
         if self.frames > 1 and (self.search.method != "descend" or self.batch > 1):
             raise ConfigError(f"frames is {self.frames}: a sequence needs search.method descend and batch 1")
+        if self.search.method != "descend" and self.batch > self.search.population:
+            raise ConfigError(
+                f"batch is {self.batch}, more than search.population ({self.search.population}): lower it"
+            )
         parse_memory(self.memory)
 
     @property

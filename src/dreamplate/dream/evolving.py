@@ -159,7 +159,7 @@ class Evolving:
         """Return a sheet of the best trade-offs, where several objectives were traded; else nothing."""
         if not self.several or len(config.search.objectives) < 2:
             return {}
-        genes, costs = self.evolution.front()
+        genes, costs = self.evolution.front(most=24)
         kept = dict(generator.named_parameters())
         count = generator.count
         scale = min(1.0, 256 / max(config.size))
