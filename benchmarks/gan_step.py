@@ -155,16 +155,13 @@ def original(folder: Path) -> Callable[[], None]:
 def ours(folder: Path, form: str) -> Callable[[], object]:
     """A dream's step at the same configuration."""
     import torch
-    from safetensors.torch import load_file
 
     from dreamplate.dream import CutConfig, DreamConfig, DreamJob
     from dreamplate.dream.biggan import BigganPainting
-    from dreamplate.dream.clip_scorer import ClipScorer
+    from dreamplate.dream.clip_scorer import load_clip
     from dreamplate.dream.options import BigganConfig
     from dreamplate.models.find import find_weights
     from dreamplate.nets.biggan import Biggan
-    from dreamplate.nets.clip import CLIP
-    from dreamplate.nets.clip_tokens import ClipTokenizer
 
     low = form.endswith("bfloat16")
     config = DreamConfig(
@@ -203,8 +200,8 @@ def ours(folder: Path, form: str) -> Callable[[], object]:
 
     draws = [torch.Generator().manual_seed(config.seed)]
     painting = BigganPainting(config.biggan, config.size, config.wrap, draws, net=generator)
-    net = CLIP.from_state(load_file(folder / "clip.safetensors"), {"activation": "quick_gelu"})
-    scorer = ClipScorer(net.use_products(torch.bfloat16) if low else net, ClipTokenizer.standard())
+    place = f"{folder / 'clip.safetensors'}?activation=quick_gelu"
+    scorer = load_clip(place, dtype=torch.bfloat16 if low else torch.float32)
     return DreamJob(config, scorer, painting).step
 
 

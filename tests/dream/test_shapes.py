@@ -52,9 +52,9 @@ WRONG: dict[str, Callable[[], Any]] = {
     "to_display: two planes": lambda: to_display(PICTURE[:, :2]),
     "from_display: picture without its first axis": lambda: from_display(PICTURE[0]),
     "enlarge: planes without their first axis": lambda: enlarge(PICTURE[0], (48, 64), NO_WRAP),
-    "resize_spectrum: not complex": lambda: resize_spectrum(torch.ones(3, 8, 5), 4, 4, 8),
+    "resize_spectrum: not complex": lambda: resize_spectrum(torch.ones(1, 3, 8, 5), 4, 4, 8),
     "resize_spectrum: of another height": lambda: resize_spectrum(
-        torch.fft.rfft2(torch.ones(3, 8, 8)), 8, 8, 9
+        torch.fft.rfft2(torch.ones(1, 3, 8, 8)), 8, 8, 9
     ),
     "fold_batchnorm: of another width": lambda: fold_batchnorm(torch.ones(4, 3, 1, 1), [torch.ones(5)] * 4),
 }
@@ -66,10 +66,10 @@ def test_wrong_shapes_are_refused(case: str) -> None:
         WRONG[case]()
 
 
-@pytest.mark.parametrize("name", sorted(GENERATORS))
+@pytest.mark.parametrize("name", sorted(set(GENERATORS) - {"autoencoder"}))
 @pytest.mark.parametrize("shape", [(3, 24, 32), (1, 4, 24, 32)])
 def test_generators_paint_nothing_but_a_picture(name: str, shape: tuple[int, ...]) -> None:
-    generator = make_generator(DreamConfig(size=(32, 24), generator=name), torch.Generator())  # type: ignore[arg-type]
+    generator = make_generator(DreamConfig(size=(32, 24), generator=name), [0])  # type: ignore[arg-type]
     with pytest.raises(TypeCheckError):
         generator.paint(torch.full(shape, 0.5))
 
@@ -81,7 +81,7 @@ def test_any_precision_is_welcome(dtype: torch.dtype) -> None:
 
 
 def test_a_result_of_another_size_than_asked_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    generator = make_generator(DreamConfig(size=(32, 24), generator="fft"), torch.Generator())
+    generator = make_generator(DreamConfig(size=(32, 24), generator="fft"), [0])
     assert generator(16, 12).shape == (1, 3, 12, 16)
     monkeypatch.setattr(generator, "_canvas_for", lambda width, height: (8, 8))
     with pytest.raises(TypeCheckError, match="return value"):
@@ -91,7 +91,7 @@ def test_a_result_of_another_size_than_asked_is_refused(monkeypatch: pytest.Monk
 def test_nothing_is_checked_outside_tests() -> None:
     code = (
         "import torch; from dreamplate.dream.losses import roughness;"
-        "print(float(roughness(torch.ones(2, 3, 4, 4))))"
+        "print(float(roughness(torch.ones(2, 3, 1, 4, 4)).sum()))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "0.0"

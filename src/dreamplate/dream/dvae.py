@@ -81,7 +81,7 @@ class DvaePainting(NetPainting):
         self.cells = (math.ceil(size[0] / FACTOR), math.ceil(size[1] / FACTOR))
         rows = [_start(options, self.cells[0] * self.cells[1], self.codes, generator) for generator in draws]
         self.logits = nn.Parameter(self._as_grid(torch.stack(rows)))
-        self.temperature, self.shown = options.temperature, False
+        self.temperature, self.scale, self.shown = options.temperature, options.logit_scale, False
         self.noise: Tensor | None = None
         self.uniform: Tensor | None = None
         self.grain: Tensor | None = None
@@ -127,11 +127,13 @@ class DvaePainting(NetPainting):
 
     @property
     def _factor(self) -> float:
-        return self.options.logit_scale / self.temperature
+        return self.scale / self.temperature
 
     def _cool(self, progress: float) -> None:
         start, end = self.options.temperature, self.options.temperature_end
         self.temperature = float(start * (end / start) ** progress)
+        scale, last = self.options.logit_scale, self.options.logit_scale_end or self.options.logit_scale
+        self.scale = float(scale * (last / scale) ** progress)
 
     def refresh(self, progress: float, draws: torch.Generator) -> None:
         """Cool, and draw the step's noise: for the codes by their relaxation, for pixels if asked for."""

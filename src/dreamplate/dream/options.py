@@ -1,4 +1,4 @@
-"""Options of the parts of a dream: the cut-outs, and each generator. No torch here, so that help stays fast."""
+"""Options of the parts of a dream: cut-outs, and each generator. No torch here, so that help stays fast."""
 
 from __future__ import annotations
 
@@ -182,7 +182,9 @@ class DvaeConfig:
     start_scale: Annotated[float, Bounds(ge=0, le=100)] = 1.0
     """Size of the starting logits."""
     logit_scale: Annotated[float, Bounds(gt=0, le=100)] = 1.0
-    """Multiplies the logits before they are softened."""
+    """Multiplies the logits before noise is added and they are softened, at the start."""
+    logit_scale_end: Annotated[float, Bounds(ge=0, le=100)] = 0.0
+    """The same at the end, reached geometrically; 0 keeps it."""
     pairs: bool = False
     """Soften even and odd codes apart, two distributions a cell, as the first notebooks did by accident."""
     clamp: bool = False
