@@ -51,7 +51,7 @@ RATES, KEEP = (1e-3, 2e-3), 0.99
 LOOK = (64, 96)
 """Side at which the classifier sees the pictures, at half and at full size."""
 NAMED, SEEN, DIFFER = (1.0, 2.0), 0.5, 4.0
-"""Weights of classes by name (in the first quarter, and later), of mixtures and of variety; the judges weigh 1."""
+"""Weights of classes by name (first quarter, later), of mixtures and of variety; the judges weigh 1."""
 FEATURED = 0.85
 """Share of the featured classes; the rest goes evenly over all thousand."""
 SCENES = (

@@ -247,12 +247,12 @@ def frechet(tower: EfficientNetLite, one: Tensor, other: Tensor) -> float:
     def gaussian(pictures: Tensor) -> tuple[Tensor, Tensor]:
         parts = [tower.features(part / 255)["pooled"] for part in pictures.split(64)]
         features = torch.cat(parts).double()
-        return features.mean(0), torch.cov(features.T)
+        return features.mean(0), (features - features.mean(0)) / (len(features) - 1) ** 0.5
 
-    (mean, cov), (mean_2, cov_2) = gaussian(one), gaussian(other)
-    # The trace of the root of a product of covariances: the roots of its eigenvalues, which are not negative.
-    root = torch.linalg.eigvals(cov @ cov_2).real.clamp(min=0).sqrt().sum()
-    return float((mean - mean_2).square().sum() + cov.trace() + cov_2.trace() - 2 * root)
+    (mean, rows), (mean_2, rows_2) = gaussian(one), gaussian(other)
+    # The trace of the root of the product of both covariances, without ever forming them.
+    root = torch.linalg.svdvals(rows @ rows_2.T).sum()
+    return float((mean - mean_2).square().sum() + rows.square().sum() + rows_2.square().sum() - 2 * root)
 
 
 def export(trainer: Trainer, out: Path, count: int = 2048) -> None:

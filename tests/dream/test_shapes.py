@@ -91,7 +91,7 @@ def test_a_result_of_another_size_than_asked_is_refused(monkeypatch: pytest.Monk
 def test_nothing_is_checked_outside_tests() -> None:
     code = (
         "import torch; from dreamplate.dream.losses import roughness;"
-        "print(float(roughness(torch.ones(2, 3, 1, 4, 4)).sum()))"
+        "print(float(roughness(torch.ones(2, 5, 4, 4)).sum()))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "0.0"

@@ -194,7 +194,7 @@ def load_clip(
     state, settings = find_weights(found, "clip", store=store)
     settings = {**settings, **said}
     try:
-        net = CLIP.from_state(state, settings)
+        net = CLIP.from_state(state, settings, consume=True)
     except ConfigError as error:
         raise ConfigError(f"clip:{place}: {error}; for example clip:{place}?activation=gelu") from None
     except ModelError as error:

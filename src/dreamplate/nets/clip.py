@@ -383,7 +383,11 @@ class CLIP(nn.Module):
 
     @classmethod
     def from_state(
-        cls, state: Mapping[str, Tensor], settings: Mapping[str, int | float | str] | None = None
+        cls,
+        state: Mapping[str, Tensor],
+        settings: Mapping[str, int | float | str] | None = None,
+        *,
+        consume: bool = False,
     ) -> CLIP:
         """Build the network that a checkpoint's tensors describe.
 
@@ -391,6 +395,8 @@ class CLIP(nn.Module):
             state: Tensors by OpenAI's names, in any floating precision.
             settings: ``activation`` has to be there, out of :data:`ACTIVATIONS`; ``heads`` and
                 ``text_heads`` are taken where they are.
+            consume: Take the tensors out of ``state``, a dictionary then, so that the memory of those that
+                have to be converted is free again at once.
 
         Raises:
             ConfigError: The activation is not said or unknown, or a number of heads does not fit.
@@ -398,7 +404,7 @@ class CLIP(nn.Module):
         """
         settings = settings or {}
         factor = _factor(settings)
-        weights = Weights(state)
+        weights = Weights(state, consume)
         tower = ResNet if "visual.layer1.0.conv1.weight" in state else VisionTransformer
         image = tower(weights, int(settings.get("heads", 0)), factor)
         text = TextTransformer(weights, int(settings.get("text_heads", 0)), factor)
@@ -460,8 +466,9 @@ def normalise(
 class Weights:
     """A checkpoint being taken apart: every tensor is asked for once, and none may be left over."""
 
-    def __init__(self, state: Mapping[str, Tensor]) -> None:
-        self.state = state
+    def __init__(self, state: Mapping[str, Tensor], consume: bool = False) -> None:
+        self.state, self.consume = state, consume
+        self.shapes = {name: tensor.shape for name, tensor in state.items()}
         # That counter is read by training only.
         self.left = {name for name in state if not name.endswith(".num_batches_tracked")}
 
@@ -471,7 +478,7 @@ class Weights:
         Raises:
             CheckpointError: It is missing, holds no floating-point numbers, or has another shape.
         """
-        if name not in self.state:
+        if name not in self.left:
             raise CheckpointError(f"CLIP: tensor {name!r} is missing; use a complete, unmodified checkpoint")
         found = self.state[name].detach()
         fits = len(found.shape) == len(shape) and all(
@@ -484,6 +491,8 @@ class Weights:
                 f" ({wanted}) expected; use a complete, unmodified checkpoint"
             )
         self.left.discard(name)
+        if self.consume and isinstance(self.state, dict):
+            del self.state[name]
         return found.float()
 
     def parameter(self, name: str, *shape: int | None) -> nn.Parameter:
@@ -509,11 +518,11 @@ class Weights:
 
     def count(self, pattern: str) -> int:
         """Return how many different numbers the pattern finds; a hole in them shows as missing tensors."""
-        return len({found[1] for name in self.state if (found := re.match(pattern, name))})
+        return len({found[1] for name in self.shapes if (found := re.match(pattern, name))})
 
     def axis(self, name: str, axis: int) -> int:
         """Return one side of a tensor that was taken before."""
-        return self.state[name].shape[axis]
+        return self.shapes[name][axis]
 
     def close(self) -> None:
         """Make sure that nothing is left over.
