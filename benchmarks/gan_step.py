@@ -18,6 +18,10 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dreamplate.dream import DreamJob
 
 CUTS, SIDE, STEPS = 16, 128, 4
 FORMS = ("original", "ours", "ours, bfloat16", "ours, 64 MiB")
@@ -152,8 +156,8 @@ def original(folder: Path) -> Callable[[], None]:
     return step
 
 
-def ours(folder: Path, form: str) -> Callable[[], object]:
-    """A dream's step at the same configuration."""
+def ours(folder: Path, form: str, prior: float = 1.0) -> DreamJob:
+    """A dream at the same configuration."""
     import torch
 
     from dreamplate.dream import CutConfig, DreamConfig, DreamJob
@@ -169,7 +173,7 @@ def ours(folder: Path, form: str) -> Callable[[], object]:
         size=(SIDE, SIDE),
         steps=STEPS + 1,
         generator="biggan",
-        biggan=BigganConfig(weights=str(folder / "biggan.safetensors")),
+        biggan=BigganConfig(weights=str(folder / "biggan.safetensors"), prior=prior),
         stages=(1.0,),
         stage_starts=(0.0,),
         cut_sides=(224,),
@@ -202,7 +206,7 @@ def ours(folder: Path, form: str) -> Callable[[], object]:
     painting = BigganPainting(config.biggan, config.size, config.wrap, draws, net=generator)
     place = f"{folder / 'clip.safetensors'}?activation=quick_gelu"
     scorer = load_clip(place, dtype=torch.bfloat16 if low else torch.float32)
-    return DreamJob(config, scorer, painting).step
+    return DreamJob(config, scorer, painting)
 
 
 def measure(form: str, folder: Path) -> dict[str, float]:
@@ -211,13 +215,26 @@ def measure(form: str, folder: Path) -> dict[str, float]:
 
     if form != "original":
         prepare_process()
-    step = original(folder) if form == "original" else ours(folder, form)
+    step = original(folder) if form == "original" else ours(folder, form).step
     step()
     cpu, wall = time.process_time(), time.monotonic()
     for _ in range(STEPS):
         step()
     cpu, wall = (time.process_time() - cpu) / STEPS, (time.monotonic() - wall) / STEPS
     return {"cpu": cpu, "wall": wall, "peak": peak_rss() / 2**30}
+
+
+def likeness(folder: Path) -> dict[str, float]:
+    """Cosine of the gradients that the words give the latents, in float32 and in bfloat16."""
+    import torch
+
+    gradients = []
+    for form in ("ours", "ours, bfloat16"):
+        job = ours(folder, form, prior=0.0)
+        job.step()
+        gradients.append([p.grad.flatten() for p in job.generator.parameters() if p.grad is not None])
+    pairs = zip(*gradients, strict=True)
+    return {"cosine": min(float(torch.cosine_similarity(a, b, dim=0)) for a, b in pairs)}
 
 
 def main() -> None:
@@ -241,10 +258,17 @@ def main() -> None:
                 flush=True,
             )
 
+        command = [sys.executable, __file__, "likeness", folder]
+        child = subprocess.run(command, capture_output=True, text=True, check=True)
+        cosine = json.loads(child.stdout.splitlines()[-1])["cosine"]
+        print(f"gradient of the latents, bfloat16 against float32: cosine {cosine:.4f}")
+
 
 if __name__ == "__main__":
     if len(sys.argv) == 3 and sys.argv[1] == "weights":
         write_weights(Path(sys.argv[2]))
+    elif len(sys.argv) == 3 and sys.argv[1] == "likeness":
+        print(json.dumps(likeness(Path(sys.argv[2]))))
     elif len(sys.argv) == 3:
         print(json.dumps(measure(sys.argv[1], Path(sys.argv[2]))))
     else:

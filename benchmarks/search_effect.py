@@ -1,11 +1,11 @@
 """Does evolving before descending help? Asked of a network that never guides a dream.
 
-For every prompt (named things of ``dream/judge_prompts.yaml``) one picture is made by gradients alone and one
+For every prompt (landscapes, or the named things of ``dream/judge_prompts.yaml``) one picture is made by gradients alone and one
 by a hybrid search, from the same seed, with the same generator and about the same processor time: steps of
 the first are added until it has had as much as the second. EfficientNet-Lite2 then ranks the 1000 ImageNet
 classes in both. Printed: rank and probability of the named class, and who won.
 
-Run: python benchmarks/search_effect.py [--generator biggan] [--prompts 20] [--steps 60] [--algorithm ga]
+Run: python benchmarks/search_effect.py [--generator stylegan2] [--prompts 20] [--steps 60] [--algorithm cma]
 """
 
 from __future__ import annotations
@@ -14,26 +14,50 @@ import argparse
 import json
 import time
 
+LANDSCAPES = {
+    "snowy alps under a blue sky": (970,),
+    "alps at sunset": (970,),
+    "a mountain range in the morning": (970, 979),
+    "snow-covered mountains": (970,),
+    "rocky mountain peaks": (970, 972),
+    "a lake in the mountains": (975, 970),
+    "a lakeside at dusk": (975,),
+    "a calm lake with a forest behind it": (975,),
+    "a lake at sunset": (975,),
+    "a lake under clouds": (975,),
+    "the seashore at dawn": (978, 977),
+    "the sea and a cloudy sky": (978, 977),
+    "a beach under a blue sky": (978, 977),
+    "a sandbar in the sea": (977, 978),
+    "a valley with green meadows": (979,),
+    "a wide valley at sunset": (979,),
+    "a valley between hills": (979,),
+    "a volcano at night": (980,),
+    "a volcano under a red sky": (980,),
+    "a promontory by the sea": (976, 978),
+}
+"""Prompts for generators that know nothing but landscapes, and the ImageNet classes that count as a hit."""
+
 
 def main() -> None:
     from dreamplate.take import describe_machine, prepare_process, replace_fields
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--generator", default="biggan")
+    parser.add_argument("--generator", default="stylegan2")
+    parser.add_argument("--prompts-of", choices=["landscapes", "things"], default="landscapes")
     parser.add_argument("--prompts", type=int, default=20)
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--size", type=int, default=128)
-    parser.add_argument("--algorithm", default="ga")
+    parser.add_argument("--algorithm", default="cma")
     parser.add_argument("--population", type=int, default=16)
     parser.add_argument("--share", type=float, default=0.4)
     parser.add_argument("--cuts", type=int, default=4)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--out", default="", help="folder for the pictures")
     asked = parser.parse_args()
     prepare_process(asked.threads)
 
     from dreamplate.dream import DreamConfig, DreamJob, load_scorer, make_generator
-    from dreamplate.dream.judge import ImageNetJudge, judge_prompts
+    from dreamplate.dream.judge import ImageNetJudge, JudgePrompt, judge_prompts
 
     print(json.dumps(describe_machine()))
     side = asked.size
@@ -59,6 +83,8 @@ def main() -> None:
     scorer, judge = load_scorer("bridge"), ImageNetJudge()
     like = make_generator(base, [0])
     every = judge_prompts()
+    if asked.prompts_of == "landscapes":
+        every = tuple(JudgePrompt(text, accept) for text, accept in LANDSCAPES.items())
     rows = []
     for prompt in every[:: max(1, len(every) // asked.prompts)][: asked.prompts]:
         found = {}

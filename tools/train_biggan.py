@@ -1,6 +1,6 @@
 """Train the built-in BigGAN-deep on pictures made by arithmetic, for the classes that a classifier sees.
 
-Usage: python tools/train_biggan.py [--out FOLDER] [--images 40000] [--checkpoint FILE] [--sheet PNG]
+Usage: python tools/train_biggan.py [--out FOLDER] [--images 28800] [--checkpoint FILE] [--sheet PNG]
 
 Half of each batch asks for the mixture of classes that EfficientNet-Lite0 sees in a procedural picture, the
 other half for one class by name. All of it has to look procedural to small judges on the frozen features of
@@ -51,7 +51,7 @@ RATES, KEEP = (1e-3, 2e-3), 0.99
 LOOK = (64, 96)
 """Side at which the classifier sees the pictures, at half and at full size."""
 NAMED, SEEN, DIFFER = (1.0, 2.0), 0.5, 4.0
-"""Weights of classes by name (first quarter, later), of mixtures and of variety; the judges weigh 1."""
+"""Weights of classes by name (first third, later), of mixtures and of variety; the judges weigh 1."""
 FEATURED = 0.85
 """Share of the featured classes; the rest goes evenly over all thousand."""
 SCENES = (
@@ -258,7 +258,7 @@ class Trainer:
         told = -(classes * self.tower.fc(features["pooled"]).log_softmax(1)).sum(1)
         seen, named = told[: len(told) // 2].mean(), told[len(told) // 2 :].mean()
         same = sameness(features["pooled"])
-        painting = likeness + SEEN * seen + NAMED[self.done >= 0.25] * named + DIFFER * same
+        painting = likeness + SEEN * seen + NAMED[self.done >= 1 / 3] * named + DIFFER * same
         parts = {"judging": judging, "likeness": likeness, "seen": seen, "named": named, "same": same}
         return judging, painting, {name: part.item() for name, part in parts.items()}
 
@@ -369,7 +369,7 @@ def export(trainer: Trainer, out: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=BUILT_IN)
-    parser.add_argument("--images", type=int, default=40_000, help="pictures that the training draws")
+    parser.add_argument("--images", type=int, default=28_800, help="pictures that the training draws")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop and write after so long")
     parser.add_argument("--checkpoint", type=Path, help="kept up to date, and taken up if it exists")
     parser.add_argument("--pictures", type=Path, help="cache of the procedural pictures")

@@ -8,7 +8,7 @@ from typing import Any
 
 from dreamplate.dream.concepts import Concept, Words
 
-BARS = {"quality": 3.5, "action": 5.0, "company": 6.0, "place": 4.5, "light": 4.0, "style": 4.5}
+BARS = {"quality": 3.5, "action": 5.0, "company": 7.0, "place": 5.0, "light": 5.5, "style": 5.0}
 """Evidence below which a clause of each sort is left unsaid, in standard deviations (see ``caption.py``)."""
 STEM = 4
 """Words that begin with the same letters, so many, count as the same: snow and snowy, surf and surfing."""
