@@ -76,10 +76,10 @@ CARD = Card(
     architecture="biggan",
     family="generator",
     description=(
-        "Textures, colours and landscapes that a classifier takes for what was asked for; no likeness of"
-        " photographs. About a hundred landscapes, buildings, animals, fruits and things were asked for most."
-        " Made so that the biggan generator works without a download; the public BigGAN-deep weights show"
-        " far more."
+        "Skies, horizons and textures like those of procedural pictures, which classes steer in colour and"
+        " layout; no likeness of photographs, and mostly not what the class's name says: the figures tell how"
+        " rarely another classifier recognises it. Made so that the biggan generator works without a"
+        " download; the public BigGAN-deep weights show far more."
     ),
     training=(
         "tools/train_biggan.py: judges on the features of EfficientNet-Lite0 (Apache-2.0), and its"

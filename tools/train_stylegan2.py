@@ -52,8 +52,9 @@ GENERATOR_CARD = Card(
     architecture="stylegan2",
     family="generator",
     description=(
-        "Skies, mountains, lakes, meadows, snow and conifers from noon to night, in the manner of a simple"
-        " painting. Made so that the stylegan2 generator works without a download."
+        "Skies with clouds over meadows, lines of trees and ridges, from noon to night, in the manner of a"
+        " simple painting; mountains and water come out roughly. Made so that the stylegan2 generator works"
+        " without a download."
     ),
     training=(
         "tools/train_stylegan2.py: logistic loss, lazy R1, helped by judges on the features of"
