@@ -36,7 +36,11 @@ def write_weights(folder: Path) -> None:
     from dreamplate.nets.biggan import Biggan, BigganShape
 
     torch.manual_seed(0)
-    net = Biggan(BigganShape.of(SIDE))
+    net = Biggan(BigganShape.of(SIDE), torch.Generator().manual_seed(0))
+    with torch.no_grad():  # so that pictures are neither flat nor cut off
+        rows = net.condition(torch.randn(1, 11, 128), torch.rand(1, 11, 1000) * 0.02)
+        net.eval().conv_to_rgb.weight.mul_(0.01)
+        net.conv_to_rgb.weight.mul_(0.5 / net(rows).std())
     state = {}
     for name, tensor in net.state_dict().items():
         full = name if name.startswith("embeddings") else f"generator.{name}"
@@ -226,15 +230,15 @@ def measure(form: str, folder: Path) -> dict[str, float]:
 
 def likeness(folder: Path) -> dict[str, float]:
     """Cosine of the gradients that the words give the latents, in float32 and in bfloat16."""
-    import torch
-
     gradients = []
     for form in ("ours", "ours, bfloat16"):
         job = ours(folder, form, prior=0.0)
         job.step()
-        gradients.append([p.grad.flatten() for p in job.generator.parameters() if p.grad is not None])
+        gradients.append(
+            [p.grad.flatten().double() for p in job.generator.parameters() if p.grad is not None]
+        )
     pairs = zip(*gradients, strict=True)
-    return {"cosine": min(float(torch.cosine_similarity(a, b, dim=0)) for a, b in pairs)}
+    return {"cosine": min(float(a / a.norm() @ (b / b.norm())) for a, b in pairs)}
 
 
 def main() -> None:

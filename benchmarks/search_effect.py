@@ -1,9 +1,9 @@
 """Does evolving before descending help? Asked of a network that never guides a dream.
 
-For every prompt (landscapes, or the named things of ``dream/judge_prompts.yaml``) one picture is made by gradients alone and one
-by a hybrid search, from the same seed, with the same generator and about the same processor time: steps of
-the first are added until it has had as much as the second. EfficientNet-Lite2 then ranks the 1000 ImageNet
-classes in both. Printed: rank and probability of the named class, and who won.
+For every prompt (landscapes, or the named things of ``dream/judge_prompts.yaml``) one picture is made by
+gradients alone and one by a hybrid search, from the same seed, with the same generator and about the same
+processor time: steps of the first are added until it has had as much as the second. EfficientNet-Lite2 then
+ranks the 1000 ImageNet classes in both. Printed: rank and probability of the named class, and who won.
 
 Run: python benchmarks/search_effect.py [--generator stylegan2] [--prompts 20] [--steps 60] [--algorithm cma]
 """

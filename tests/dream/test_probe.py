@@ -17,7 +17,8 @@ from dreamplate.errors import ConfigError
 
 NOUNS = (
     "dog", "cat", "horse", "house", "tree", "boat", "car", "lamp", "clock", "river", "cliff", "storm",
-    "flower", "bread", "knife", "piano", "dragon", "window", "ladder", "basket", "planet", "shirt", "bottle", "candle",
+    "flower", "bread", "knife", "piano", "dragon", "window", "ladder", "basket", "planet", "shirt",
+    "bottle", "candle",
 )  # fmt: skip
 WORDS = Words(tuple(Concept(noun, "thing") for noun in NOUNS), {}, {}, {}, (), (), ("water", "snow"))
 

@@ -161,7 +161,7 @@ class LanguageModelCaptions:
             raise ConfigError(f"writer.phrase is {self.config.phrase!r}: {writer.name} reads no token in it")
         if whole > writer.room:
             raise ConfigError(
-                f"tokens, phrase and length are {whole} together, {writer.name} reads {writer.room}: use fewer"
+                f"tokens, phrase and length are {whole} together: {writer.name} reads {writer.room}"
             )
         self.encode = TextMemory(scorer)
 

@@ -106,7 +106,7 @@ def draw_cuts(
         noise=uniform((count,), 0.0, config.noise, generator),
         noise_seed=torch.randint(0, 2**62, (count,), generator=generator),
     )
-    return _widen(drawn, round(count * config.whole)) if config.whole else drawn
+    return widen(drawn, round(count * config.whole)) if config.whole else drawn
 
 
 def draw_sizes(
@@ -124,8 +124,8 @@ def draw_sizes(
     return _fold(mean + config.size_std * normal, low, high)
 
 
-def _widen(cuts: Cuts, count: int) -> Cuts:
-    """Let the first ``count`` cuts see the whole picture upright; colour and noise stay."""
+def widen(cuts: Cuts, count: int) -> Cuts:
+    """Return cuts of which the first ``count`` cuts see the whole picture, upright; colour and noise stay."""
     upright = full_view(count)
     changed = {
         name: torch.cat([getattr(upright, name), getattr(cuts, name)[count:]])

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dreamplate.dream.config import DreamConfig
 from dreamplate.dream.control import Control
-from dreamplate.dream.cutouts import Cuts, full_view
+from dreamplate.dream.cutouts import Cuts, full_view, widen
 from dreamplate.dream.evolve import Evolution
 from dreamplate.dream.generators import make_generator
 from dreamplate.dream.judging import Judge
@@ -113,7 +113,7 @@ class Evolving:
     ) -> dict[str, float]:
         """Score one generation; ``generator`` becomes the best so far.
 
-        All individuals of a generation are seen whole and through the same random cuts.
+        All individuals of a generation are seen through the same random cuts, of which one is the whole.
         """
         config, genes = self.config, self.evolution.ask()
         width, height = (max(8, round(side * config.stages[stage])) for side in config.size)
