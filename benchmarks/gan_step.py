@@ -39,7 +39,7 @@ def write_weights(folder: Path) -> None:
     net = Biggan(BigganShape.of(SIDE), torch.Generator().manual_seed(0))
     with torch.no_grad():  # so that pictures are neither flat nor cut off
         rows = net.condition(torch.randn(1, 11, 128), torch.rand(1, 11, 1000) * 0.02)
-        net.eval().conv_to_rgb.weight.mul_(0.01)
+        net.eval().conv_to_rgb.weight.mul_(1e-6)
         net.conv_to_rgb.weight.mul_(0.5 / net(rows).std())
     state = {}
     for name, tensor in net.state_dict().items():
@@ -47,7 +47,7 @@ def write_weights(folder: Path) -> None:
         if name.endswith(".weight") and tensor.dim() > 1 and not name.startswith("embeddings"):
             stem, flat = full.removesuffix(".weight"), tensor.flatten(1)
             v = torch.nn.functional.normalize(torch.randn(flat.shape[1]), dim=0)
-            u = torch.nn.functional.normalize(flat @ v, dim=0)
+            u = flat @ v / (flat @ v).square().sum()  # so that u W v is 1 and the weight stays
             state |= {f"{stem}.weight_orig": tensor, f"{stem}.weight_u": u, f"{stem}.weight_v": v}
         else:
             state[full] = tensor

@@ -123,7 +123,7 @@ class DreamConfig:
     smooth: Weight = 0.0
     """Weight of smoothness (mean squared difference of neighbouring pixels)."""
     total_variation: Weight = 0.0
-    """Weight of total variation (mean absolute difference of neighbouring pixels): flat areas, crisp edges."""
+    """Weight of total variation (mean absolute difference of neighbours): flat areas, crisp edges."""
     sharpen: Annotated[float, Bounds(ge=0, le=4)] = 0.5
     """Final sharpening of the finished picture."""
     heat: bool = False

@@ -146,10 +146,7 @@ class Evolving:
         """Return what each picture costs ``(n, objectives)``; less is better."""
         judge, control = self.judge, self.control
         columns = {
-            "similarity": lambda: (
-                -0.5
-                * (judge.scores(images, full_view(), side, wanted) + judge.scores(images, cuts, side, wanted))
-            ),
+            "similarity": lambda: -judge.scores(images, widen(cuts, 1), side, wanted),
             "realism": lambda: unreality(generator, images, judge, side),
             "structure": lambda: control.structure(images),
         }

@@ -51,7 +51,7 @@ def hard_codes(
 
 class _SoftCodes(torch.autograd.Function):
     @staticmethod
-    def forward(  # noqa: PLR0917  # the interface of a differentiable function has no keywords
+    def forward(  # the interface of a differentiable function has no keywords
         ctx: Any,
         scores: Tensor,
         book: Tensor,

@@ -5,8 +5,6 @@ from its top left corner, and may be fractions or lie outside: edges are smooth,
 cut off. A colour is one number for each channel, or one for all of them.
 """
 
-# ruff: noqa: PLR0917 (coordinates come one after another, as everywhere)
-
 from __future__ import annotations
 
 import math
