@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dreamplate.dream import DreamJob
 
 CUTS, SIDE, STEPS = 16, 128, 4
-FORMS = ("original", "ours", "ours, bfloat16", "ours, 64 MiB")
+FORMS = ("original", "ours", "ours, bfloat16", "ours, 64 MiB", "ours, bfloat16, 64 MiB")
 
 
 def write_weights(folder: Path) -> None:
@@ -171,7 +171,7 @@ def ours(folder: Path, form: str, prior: float = 1.0) -> DreamJob:
     from dreamplate.models.find import find_weights
     from dreamplate.nets.biggan import Biggan
 
-    low = form.endswith("bfloat16")
+    low = "bfloat16" in form
     config = DreamConfig(
         prompt="a lighthouse in a storm",
         size=(SIDE, SIDE),
@@ -246,7 +246,7 @@ def main() -> None:
 
     print(json.dumps(describe_machine()))
     print(f"{SIDE} x {SIDE}, {CUTS} cuts of 224 px, mean of {STEPS} steps")
-    print(f"{'form':<16} {'CPU s':>8} {'wall s':>8} {'peak GiB':>9} {'CPU':>6} {'peak':>6}")
+    print(f"{'form':<24} {'CPU s':>8} {'wall s':>8} {'peak GiB':>9} {'CPU':>6} {'peak':>6}")
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, __file__, "weights", folder], check=True)
         rows: dict[str, dict[str, float]] = {}
@@ -258,7 +258,7 @@ def main() -> None:
             row = rows[form] = json.loads(child.stdout.splitlines()[-1])
             cpu, peak = (row[key] / rows["original"][key] for key in ("cpu", "peak"))
             print(
-                f"{form:<16} {row['cpu']:8.2f} {row['wall']:8.2f} {row['peak']:9.2f} {cpu:6.2f} {peak:6.2f}",
+                f"{form:<24} {row['cpu']:8.2f} {row['wall']:8.2f} {row['peak']:9.2f} {cpu:6.2f} {peak:6.2f}",
                 flush=True,
             )
 

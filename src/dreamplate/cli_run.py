@@ -128,14 +128,21 @@ def redo(arguments: list[str]) -> int:
 
 def recipes(arguments: list[str]) -> int:
     """``dreamplate recipes [NAME]``."""
-    from dreamplate.jobs import JOBS, load_config_class
+    from importlib import import_module
+
+    from dreamplate.jobs import RECIPES
     from dreamplate.take import load_recipe, recipe_names, to_yaml
+    from dreamplate.take.fields import nearest
 
     asked = tyro.cli(Recipes, prog="dreamplate recipes", args=arguments)
     if asked.name:
-        _print(to_yaml(load_recipe(load_config_class(asked.kind), asked.name, kind=asked.kind)).rstrip())
+        if asked.kind not in RECIPES:
+            raise ConfigError(f"--kind is {asked.kind!r}: {nearest(asked.kind, list(RECIPES))}")
+        module, _, name = RECIPES[asked.kind].partition(":")
+        cls = getattr(import_module(module), name)
+        _print(to_yaml(load_recipe(cls, asked.name, kind=asked.kind)).rstrip())
         return 0
-    _print("\n".join(f"{kind}: {', '.join(recipe_names(kind)) or 'none'}" for kind in JOBS))
+    _print("\n".join(f"{kind}: {', '.join(recipe_names(kind)) or 'none'}" for kind in RECIPES))
     return 0
 
 

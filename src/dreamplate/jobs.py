@@ -28,6 +28,11 @@ JOBS: dict[str, tuple[str, str]] = {
 }
 """Kind → config class and job class, as ``module:name``, so that nothing is imported before it is wanted."""
 
+RECIPES = {kind: place for kind, (place, _) in JOBS.items()} | {
+    "caption": "dreamplate.dream.caption_config:CaptionConfig",
+}
+"""Kind of recipe → config class: every job, and commands that are done at once."""
+
 _RUNNER = "dreamplate.jobs:run_take"
 
 

@@ -15,15 +15,9 @@ from torch import Tensor, nn
 from dreamplate.errors import ConfigError, ModelError
 from dreamplate.models import get_importer, import_state
 from dreamplate.nets.anchor import Anchor
-from dreamplate.nets.biggan import (
-    Biggan,
-    BigganShape,
-    Norm,
-    add_spectral_norm,
-    at_truncation,
-    collect_statistics,
-    fold_spectral_norm,
-)
+from dreamplate.nets.biggan import Biggan, BigganShape, Norm
+from dreamplate.nets.biggan_layers import at_truncation
+from dreamplate.nets.biggan_training import add_spectral_norm, collect_statistics, fold_spectral_norm
 from dreamplate.nets.wrapping import conv_same, linear_matrix, resize_map, wrap_pad
 
 

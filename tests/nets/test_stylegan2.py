@@ -15,8 +15,9 @@ from torch import Tensor
 from dreamplate.errors import ConfigError, ModelError
 from dreamplate.models.find import find_weights
 from dreamplate.nets.anchor import Anchor
-from dreamplate.nets.stylegan2 import Styled, Stylegan2, Stylegan2Shape, double_conv
+from dreamplate.nets.stylegan2 import Stylegan2, Stylegan2Shape
 from dreamplate.nets.stylegan2_discriminator import DiscriminatorShape, Stylegan2Discriminator, group_spread
+from dreamplate.nets.stylegan2_synthesis import Styled, double_conv
 from dreamplate.nets.upfirdn import TAPS, double, fir, halve, smooth, upfirdn
 
 

@@ -161,7 +161,8 @@ class LanguageModelCaptions:
             raise ConfigError(f"writer.phrase is {self.config.phrase!r}: {writer.name} reads no token in it")
         if whole > writer.room:
             raise ConfigError(
-                f"tokens, phrase and length are {whole} together: {writer.name} reads {writer.room}"
+                f"tokens, phrase and length are {whole} together: {writer.name} reads {writer.room}, "
+                "use fewer"
             )
         self.encode = TextMemory(scorer)
 

@@ -16,8 +16,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dreamplate.errors import ConfigError, ModelError
-from dreamplate.nets.stylegan2 import BASE, MappingNetwork, Stylegan2Shape, load_state
-from dreamplate.nets.stylegan2_layers import Conv, Dense, randomise
+from dreamplate.nets.stylegan2_layers import Conv, Dense, load_state, randomise
+from dreamplate.nets.stylegan2_mapping import MappingNetwork
+from dreamplate.nets.stylegan2_shape import BASE, Stylegan2Shape
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,14 @@ anyway: a leaky ReLU lets positive factors through.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from dreamplate.errors import ModelError
 from dreamplate.nets.upfirdn import halve, smooth
 
 SLOPE = 0.2
@@ -105,3 +107,18 @@ def randomise(net: nn.Module, draws: torch.Generator) -> None:
             if last in ("weight", "const", "noise_const"):
                 rate = getattr(net.get_submodule(name.rpartition(".")[0]), "rate", 1.0)
                 tensor.copy_(torch.randn(tensor.shape, generator=draws) / rate)
+
+
+def load_state(net: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
+    """Give a network its tensors, as float32 and without copying what is float32 already.
+
+    Raises:
+        ModelError: They are not the network's.
+    """
+    try:
+        net.load_state_dict(
+            {name: tensor.float() for name, tensor in state.items()}, strict=True, assign=True
+        )
+    except RuntimeError as error:
+        faults = " ".join(str(error).split())[:300]
+        raise ModelError(f"{what}: {faults}; import the model again") from error

@@ -58,7 +58,7 @@ def infer(shapes: Mapping[str, Shape]) -> Settings:
     """Read all sizes from the shapes.
 
     Returns:
-        What `dreamplate.nets.biggan.BigganShape` is made of: ``z_dim``, ``embed_dim``, ``classes``,
+        What `dreamplate.nets.biggan_shape.BigganShape` is made of: ``z_dim``, ``embed_dim``, ``classes``,
         ``width``, ``channels`` (of the first map and after each block), ``attention`` and ``stats``.
     """
     numbers = sorted({int(found[1]) for name in shapes if (found := re.match(r"layers\.(\d{1,3})\.", name))})

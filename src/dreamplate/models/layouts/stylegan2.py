@@ -48,7 +48,7 @@ def infer(shapes: Mapping[str, Shape]) -> Settings:
     """Read the generator's sizes from the shapes.
 
     Returns:
-        What `dreamplate.nets.stylegan2.Stylegan2Shape` is made of: ``z_dim``, ``c_dim``, ``w_dim``,
+        What `dreamplate.nets.stylegan2_shape.Stylegan2Shape` is made of: ``z_dim``, ``c_dim``, ``w_dim``,
         ``mapping`` (layers), ``channels`` at 4, 8, 16 … pixels, ``colours``.
     """
     embed = _shape(shapes, "mapping.embed.weight")
