@@ -78,7 +78,9 @@ def test_recipes_run_and_resume_to_the_bit(name: str, tmp_path: Path) -> None:
     assert torch.equal(finish(second), whole)
 
 
-@pytest.mark.parametrize("name", sorted(set(RECIPES) - {"paint-by-word"}))  # which fits a network for each job
+@pytest.mark.parametrize(
+    "name", sorted(set(RECIPES) - {"paint-by-word"})
+)  # which fits a network for each job
 def test_seeds_replay_whatever_the_chunks(name: str, tmp_path: Path) -> None:
     config = small(name, tmp_path, steps=2, seed=3)
     ends = []
