@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -68,7 +69,8 @@ class Delivery:
             own = self.wanted.vectors[: len(self.targets)]
             maps = heat_maps(self.judge.scorer, image, own)
             for target, heat in zip(self.targets, maps, strict=True):
-                layers[f"heat.{layer_name(target.text, layers)}"] = heat
+                words = Path(target.text).stem if target.picture else target.text
+                layers[f"heat.{layer_name(words, layers)}"] = heat
         return with_layers(plate, layers)
 
     def finished(self, index: int) -> Float[Tensor, "1 3 height width"]:
