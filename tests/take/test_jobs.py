@@ -36,7 +36,10 @@ def test_starts_and_resumes(tmp_path: Path) -> None:
     films = whole.pop("progress.mp4"), broken.pop("progress.mp4")
     assert whole == broken
     assert abs(len(films[0]) - len(films[1])) < 0.05 * len(films[0])
-    shown = [list(open_sequence(tmp_path / name / "progress.mp4")) for name in ("a", "b")]
+    shown = []
+    for name in ("a", "b"):
+        with open_sequence(tmp_path / name / "progress.mp4") as film:
+            shown.append(list(film))
     assert len(shown[0]) == len(shown[1])
     for (_, one), (_, other) in zip(*shown, strict=True):
         assert np.abs(one.pixels - other.pixels).max() < 0.05
