@@ -165,6 +165,8 @@ class VideoWriter:
         stream.width, stream.height = (-(-size // even) * even for size in self._size)
         stream.pix_fmt = self._pixels
         context = stream.codec_context
+        # x264 on several threads now and then writes other bytes for the same frames.
+        context.thread_count = 1
         context.color_primaries = context.color_trc = BT709
         if self._pixels.startswith("yuv"):
             context.colorspace, context.color_range = BT709, STUDIO_RANGE
