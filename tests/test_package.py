@@ -14,7 +14,10 @@ import pytest
 import dreamplate
 
 SOURCE = Path(dreamplate.__file__).parent
-PACKAGES = ["dreamplate", *(f"dreamplate.{room}" for room in ("dream", "models", "plate", "take", "tokens"))]
+PACKAGES = [
+    "dreamplate",
+    *(f"dreamplate.{room}" for room in ("dream", "fields", "models", "plate", "scenes", "take", "tokens")),
+]
 HEAVY = {"torch", "OpenImageIO", "OpenEXR", "PyOpenColorIO", "av", "pydantic", "tyro", "rich", "transformers"}
 
 RANK = {
@@ -27,7 +30,9 @@ RANK = {
     "take": 2,
     "models": 3,
     "nets": 3,
+    "scenes": 3,
     "tokens": 4,
+    "fields": 5,
     "dream": 5,
     "jobs": 6,
     "cli": 7,

@@ -4,6 +4,7 @@
     ├── ConfigError            an option, a prompt or a recipe is wrong
     ├── MediaError             a picture, sequence or video cannot be read or written
     │   └── MediaLimitError    its header claims more than the size limit allows
+    ├── SceneError             a capture, a camera file or a mesh cannot be used
     ├── TakeError              a take folder cannot be used
     │   └── StateError         its saved state is damaged or of another job
     ├── ModelError             weights are missing or do not fit the network
@@ -38,6 +39,12 @@ class MediaError(DreamplateError):
 
 class MediaLimitError(MediaError):
     """A media header claims more pixels, channels or frames than the limit allows."""
+
+
+class SceneError(DreamplateError):
+    """A capture, a camera file or a mesh cannot be used."""
+
+    exit_code = 8
 
 
 class TakeError(DreamplateError):

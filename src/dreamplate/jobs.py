@@ -25,6 +25,8 @@ from dreamplate.take.take import Take
 
 JOBS: dict[str, tuple[str, str]] = {
     "dream": ("dreamplate.dream.config:DreamConfig", "dreamplate.dream.jobs:DreamJob"),
+    "fit": ("dreamplate.fields.config:FitConfig", "dreamplate.fields.jobs:FitJob"),
+    "render": ("dreamplate.fields.render_config:RenderConfig", "dreamplate.fields.render_job:RenderJob"),
 }
 """Kind → config class and job class, as ``module:name``, so that nothing is imported before it is wanted."""
 

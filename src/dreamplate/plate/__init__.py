@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from dreamplate.lazy import lazy
 
 if TYPE_CHECKING:
+    from dreamplate.plate.camera import Camera, interpolate_poses, look_at
     from dreamplate.plate.colour import colourspaces, convert, resolve_colourspace, tone_map
     from dreamplate.plate.frames import parse_frames
     from dreamplate.plate.io import open_plate, read, read_parts, write, write_parts
+    from dreamplate.plate.lens import Lens
     from dreamplate.plate.limits import Limits
     from dreamplate.plate.plate import Box, Plate
     from dreamplate.plate.reader import PlateReader
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Box": "plate",
+    "Camera": "camera",
     "ENCODINGS": "tensor",
     "Info": "summary",
+    "Lens": "lens",
     "Limits": "limits",
     "PartInfo": "summary",
     "Plate": "plate",
@@ -35,6 +39,8 @@ _HOME = {
     "convert": "colour",
     "from_tensor": "tensor",
     "info": "summary",
+    "interpolate_poses": "camera",
+    "look_at": "camera",
     "open_plate": "io",
     "open_sequence": "sequence",
     "parse_frames": "frames",
@@ -50,7 +56,9 @@ _HOME = {
 __all__ = [
     "ENCODINGS",
     "Box",
+    "Camera",
     "Info",
+    "Lens",
     "Limits",
     "PartInfo",
     "Plate",
@@ -63,6 +71,8 @@ __all__ = [
     "convert",
     "from_tensor",
     "info",
+    "interpolate_poses",
+    "look_at",
     "open_plate",
     "open_sequence",
     "parse_frames",
