@@ -1,0 +1,1 @@
+"""Kernels for what torch has no good operator for: one scalar Python body each, compiled for every device."""

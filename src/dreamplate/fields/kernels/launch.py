@@ -1,0 +1,71 @@
+"""How a kernel is written once and run anywhere.
+
+A kernel is an ordinary Python function, its **body**, whose first argument is the number of the item (a ray, a
+sample, a brick) and whose other arguments are arrays and numbers. It only writes places that belong to its own
+item, so that no two threads meet and every machine gets the same bits.
+
+* CPU: the module that defines the body also spells its loop, ``for i in prange(count): inner(i, ...)``, decorated with
+  ``parallel``. (numba keeps a compiled kernel on disk only when loop and body stand in one file.)
+* CUDA: ``gpu_launch(body, count, ...)`` compiles the same body with numba-cuda and runs one thread an item.
+* Anywhere else, and in tests: the torch twin beside it.
+
+``arrays`` turns tensors into what numba takes, without a copy.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numba
+from torch import Tensor
+
+__all__ = ["FAST", "arrays", "gpu_launch", "parallel", "scalar"]
+
+FAST = {"contract", "nsz", "arcp"}
+"""Liberties in floating point that keep NaN, infinity and the order of sums."""
+
+scalar: Callable[..., Any] = numba.njit(fastmath=FAST, error_model="numpy", nogil=True, cache=True)
+"""Compile a body (or a helper of one) for the CPU."""
+parallel: Callable[..., Any] = numba.njit(
+    parallel=True, fastmath=FAST, error_model="numpy", nogil=True, cache=True
+)
+"""Compile the loop over a body for the CPU."""
+
+_THREADS = 128
+
+
+def arrays(*tensors: Tensor) -> list[Any]:
+    """Return CPU tensors as numpy arrays and CUDA tensors as device arrays, sharing memory."""
+    return [_array(tensor) for tensor in tensors]
+
+
+def _array(tensor: Tensor) -> Any:
+    tensor = tensor.detach()
+    if tensor.device.type == "cpu":
+        return tensor.numpy()
+    from numba import cuda
+
+    return cuda.as_cuda_array(tensor)
+
+
+def gpu_launch(body: Callable[..., None], count: int, *arguments: Any) -> None:
+    """Run ``body(i, *arguments)`` for every i below ``count`` on the current CUDA device (or simulator)."""
+    if count > 0:
+        _gpu_loop(body)[-(-count // _THREADS), _THREADS](count, *arguments)
+
+
+@functools.cache
+def _gpu_loop(body: Callable[..., None]) -> Any:
+    from numba import cuda
+
+    inner = cuda.jit(device=True)(body)
+
+    @cuda.jit
+    def loop(count: int, *arguments: Any) -> None:
+        item = cuda.grid(1)
+        if item < count:
+            inner(item, *arguments)
+
+    return loop
