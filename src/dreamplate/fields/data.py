@@ -1,7 +1,7 @@
-"""Drawing batches of rays from photographs: uniform over all pixels of all views, the same for the same seed.
+"""Drawing batches of rays from photographs: uniform over all pixels of all views, by seed.
 
-Every random number comes from one CPU generator, so that batches do not depend on the device and a run that was
-stopped continues with the very next batch.
+Every random number comes from one CPU generator, so that batches do not depend on the device and a run
+that was stopped continues with the very next batch.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -27,8 +28,8 @@ RayLimits = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 class RayBatches:
     """Draws training rays from photographs.
 
-    Pixels are drawn with replacement. With ``patch`` above 1 they come in small squares whose places are uniform
-    (moved inwards at the border of a picture), which keeps neighbouring rays together in memory.
+    Pixels are drawn with replacement. With ``patch`` above 1 they come in small squares whose places are
+    uniform (moved inwards at the border of a picture), which keeps neighbouring rays together in memory.
 
     Args:
         photographs: Where colours come from.
@@ -97,10 +98,9 @@ class RayBatches:
     def rays(self, pixels: Tensor) -> Rays:
         """Return the rays of given pixels, without what the photographs show."""
         count = len(pixels)
-        made = {"dtype": torch.float32, "device": self.device}
         views = torch.empty(count, dtype=torch.int64, device=self.device)
-        origins, directions = torch.empty(count, 3, **made), torch.empty(count, 3, **made)
-        cosines = torch.empty(count, **made)
+        origins, directions = self._poses.new_empty(count, 3), self._poses.new_empty(count, 3)
+        cosines = self._poses.new_empty(count)
         given = (pixels, self._offsets, self._widths, self._lenses, self._tables, self._table, self._poses)
         if self.device.type in ("cpu", "cuda"):
             from dreamplate.fields.kernels import batch as kernels
@@ -113,7 +113,7 @@ class RayBatches:
         else:
             views, origins, directions, cosines = pixel_rays_twin(*given)
         if self.limits is None:
-            near, far = torch.zeros(count, **made), torch.full((count,), float("inf"), **made)
+            near, far = torch.zeros_like(cosines), torch.full_like(cosines, float("inf"))
         else:
             near, far = self.limits(origins, directions)
         times = None if self._times is None else self._times[views]
@@ -181,13 +181,13 @@ def pixel_rays_twin(
     return views, poses[views][:, :, 3].contiguous(), turned, -own[:, 2]
 
 
-def _direction_tables(photographs: Photographs) -> tuple[Tensor, Tensor, np.ndarray]:
+def _direction_tables(photographs: Photographs) -> tuple[Tensor, Tensor, npt.NDArray[np.bool_]]:
     """Return unit directions in camera axes of every bent lens, where each view's begin, and blind pixels.
 
     Views with the same lens and size share a table. A pixel is blind where the lens model has no answer.
     """
     blind = np.zeros(int(photographs.offsets[-1]), bool)
-    known: dict[tuple[Any, ...], tuple[int, np.ndarray]] = {}
+    known: dict[tuple[Any, ...], tuple[int, npt.NDArray[np.bool_]]] = {}
     parts, starts, total = [np.zeros((1, 3), np.float32)], [], 1
     for number, camera in enumerate(photographs.cameras):
         if camera.lens.ideal:
@@ -197,7 +197,7 @@ def _direction_tables(photographs: Photographs) -> tuple[Tensor, Tensor, np.ndar
         key = (camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy, lens)
         if key not in known:
             own = camera.directions(camera.pixel_centres())
-            lost = ~np.isfinite(own).all(axis=1)
+            lost = np.asarray(~np.isfinite(own).all(axis=1))
             own[lost] = (0.0, 0.0, -1.0)
             parts.append(own.astype(np.float32))
             known[key] = total, lost

@@ -1,12 +1,12 @@
 """The photographs of a fit: each decoded once, brought to one encoding and size, and kept for drawing rays.
 
 All pixels of all views lie in one flat array, view after view and row by row, so that pictures may differ in
-size and a pixel is one number. The array is held in memory, or in a temporary file mapped into memory where it
-is larger than the memory setting; the file has no name any more once it is open, so nothing is left behind.
+size and a pixel is one number. The array is held in memory, or in a temporary file mapped into memory where
+it is larger than the memory setting; the file has no name once it is open, so nothing is left behind.
 
-Three things that are often mixed up are kept apart: a pixel of which *nothing is known* (an ``ignore`` mask, or
-NaN and infinity in the file) has weight 0; a pixel where *nothing is* (a ``transparent`` mask) has alpha 0; and
-alpha inside a photograph is what it says.
+Three things that are often mixed up are kept apart: a pixel of which *nothing is known* (an ``ignore`` mask,
+or NaN and infinity in the file) has weight 0; a pixel where *nothing is* (a ``transparent`` mask) has alpha 0;
+and alpha inside a photograph is what it says.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def load_photographs(
         memory: How much may be held in memory; more goes into a temporary file.
 
     Raises:
-        SceneError: There are no views, or a photograph, mask or depth picture does not have its camera's size.
+        SceneError: There are no views, or a picture does not have its camera's size.
         MediaError: A file cannot be read.
         ResourceError: The disk has no room for the temporary file.
     """
@@ -178,7 +178,7 @@ def _has_alpha(view: View) -> bool:
 def _decode(
     view: View, encoding: Encoding, camera: Camera
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None, int]:
-    """Return RGBA, the share of each pixel that is known (None where all is), and how many were not finite."""
+    """Return RGBA, what share of each pixel is known (None: all), and how many were not finite."""
     plate = read(view.image).to_display()
     _check_size(plate, view, "photograph", view.image)
     wanted = plate.select(
@@ -233,8 +233,8 @@ def _depth(view: View, camera: Camera) -> npt.NDArray[np.float32]:
 def _check_size(plate: Plate, view: View, what: str, path: Path) -> None:
     if (plate.width, plate.height) != (view.camera.width, view.camera.height):
         raise SceneError(
-            f"{path}: this {what} is {plate.width} x {plate.height}, but the camera of view {view.name!r} is for"
-            f" {view.camera.width} x {view.camera.height}; give a {what} of that size"
+            f"{path}: this {what} is {plate.width} x {plate.height}, but the camera of view {view.name!r} is"
+            f" for {view.camera.width} x {view.camera.height}; give a {what} of that size"
         )
 
 
@@ -250,8 +250,8 @@ def _room(shape: tuple[int, ...], dtype: type[np.floating], budget: int) -> npt.
             return np.memmap(file, dtype, "r+", shape=shape)
     except OSError as error:
         raise ResourceError(
-            f"{tempfile.gettempdir()}: no room for {size >> 20} MiB of photographs; free some, set TMPDIR, or give"
-            " a smaller --image-scale"
+            f"{tempfile.gettempdir()}: no room for {size >> 20} MiB of photographs; free some, set TMPDIR, or"
+            " give a smaller --image-scale"
         ) from error
 
 

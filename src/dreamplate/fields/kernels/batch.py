@@ -3,7 +3,6 @@
 One item is one ray. The view is found by bisection in the offsets of the views; the direction in camera axes
 comes from the pinhole, or from a table made once where a lens bends it; the pose turns it into the world.
 """
-# ruff: noqa: PLR0917
 
 from __future__ import annotations
 
