@@ -142,7 +142,7 @@ class Camera:
     def directions(self, pixels: npt.ArrayLike) -> Vectors:
         """Return unit directions ``(n, 3)`` in the camera's own OpenGL axes; their -z is Z over range."""
         plane = (np.asarray(pixels, float) - [self.cx, self.cy]) / [self.fx, self.fy]
-        return direction_of(self.lens, plane) * _OPENCV
+        return np.asarray(direction_of(self.lens, plane) * _OPENCV)
 
     def pixel_centres(self) -> Vectors:
         """Return the centres of all pixels, row by row, ``(height * width, 2)``."""

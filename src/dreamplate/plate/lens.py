@@ -163,12 +163,13 @@ def _unbend(lens: Lens, plane: Vectors) -> Vectors:
     if not lens.coefficients:
         return plane
     found, step = plane.copy(), 1e-6
+    right, down = np.array([step, 0.0]), np.array([0.0, step])
     for _ in range(_ROUNDS):
         miss = _bend(lens, found) - plane
         if not np.nanmax(np.abs(miss), initial=0.0) > _ENOUGH:
             break
-        dx = (_bend(lens, found + [step, 0]) - _bend(lens, found - [step, 0])) / (2 * step)
-        dy = (_bend(lens, found + [0, step]) - _bend(lens, found - [0, step])) / (2 * step)
+        dx = (_bend(lens, found + right) - _bend(lens, found - right)) / (2 * step)
+        dy = (_bend(lens, found + down) - _bend(lens, found - down)) / (2 * step)
         det = dx[:, 0] * dy[:, 1] - dy[:, 0] * dx[:, 1]
         with np.errstate(divide="ignore", invalid="ignore"):
             move_x = (dy[:, 1] * miss[:, 0] - dy[:, 0] * miss[:, 1]) / det
