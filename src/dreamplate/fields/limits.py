@@ -16,8 +16,8 @@ __all__ = ["limited", "ray_limits"]
 def ray_limits(extent: Extent, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
     """Return the distances at which rays begin and end to matter.
 
-    In a box: where they enter and leave it. Forward-facing: where they pass the near and the far plane of the
-    reference camera. Open: the extent's own near and far. A ray that misses begins and ends at the same place.
+    In a box: where they enter and leave it. Forward-facing: where they pass the near and the far plane of
+    the reference camera. Open: the extent's own near and far. A ray that misses begins where it ends.
 
     Args:
         extent: Of the scene.

@@ -5,8 +5,8 @@ size and a pixel is one number. The array is held in memory, or in a temporary f
 it is larger than the memory setting; the file has no name once it is open, so nothing is left behind.
 
 Three things that are often mixed up are kept apart: a pixel of which *nothing is known* (an ``ignore`` mask,
-or NaN and infinity in the file) has weight 0; a pixel where *nothing is* (a ``transparent`` mask) has alpha 0;
-and alpha inside a photograph is what it says.
+or NaN and infinity in the file) has weight 0; where *nothing is* (a ``transparent`` mask) alpha is 0; and
+alpha inside a photograph is what it says.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Photographs:
     @property
     def has_alpha(self) -> bool:
         """Whether any photograph has alpha."""
-        return self.pixels.shape[1] == 4
+        return bool(self.pixels.shape[1] == 4)
 
     def picture(self, view: int) -> npt.NDArray[np.float32]:
         """Return one photograph, ``(height, width, 4)`` float32, premultiplied; alpha 1 where it has none."""
@@ -184,25 +184,25 @@ def _decode(
     wanted = plate.select(
         *([*"RGB"] if "R" in plate.channels else ["Y"]), *(["A"] if plate.has_alpha else [])
     )
-    finite = np.isfinite(wanted.pixels).all(axis=2)
+    finite = np.asarray(np.isfinite(wanted.pixels).all(axis=2))
     bad = int(finite.size - np.count_nonzero(finite))
     if bad:
         wanted = wanted.with_(pixels=np.where(finite[:, :, None], wanted.pixels, np.float32(0)))
     wanted = convert(wanted, encoding)
-    rgba = np.concatenate([wanted.rgb(), wanted.alpha()[:, :, None]], axis=2)
-    known = finite if bad else None
+    rgba = np.concatenate([wanted.rgb(), wanted.alpha()[:, :, None]], axis=2, dtype=np.float32)
+    known: npt.NDArray[np.bool_] | None = finite if bad else None
     if view.mask is not None:
         marked = _marked(view, view.mask)
         if view.mask.meaning == "transparent":
             rgba *= ~marked[:, :, None]
         else:
-            known = ~marked if known is None else known & ~marked
+            known = ~marked if known is None else np.asarray(known & ~marked)
     if known is None:
         return area_resize(rgba, camera.width, camera.height), None, bad
     # Of a pixel that is known in part, the known part alone gives the colour.
     share = area_resize(known.astype(np.float32), camera.width, camera.height)
-    summed = area_resize(rgba * known[:, :, None], camera.width, camera.height)
-    return summed / np.maximum(share, 1e-6)[:, :, None], share, bad
+    summed = area_resize(np.where(known[:, :, None], rgba, np.float32(0)), camera.width, camera.height)
+    return summed / np.maximum(share, np.float32(1e-6))[:, :, None], share, bad
 
 
 def _marked(view: View, mask: Mask) -> npt.NDArray[np.bool_]:
