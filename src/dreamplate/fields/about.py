@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from dreamplate.errors import SceneError
-from dreamplate.fields.area import fitted_size
-from dreamplate.fields.config import FitConfig
 from dreamplate.fields.photographs import Encoding
 from dreamplate.fields.spaces import Extent
 from dreamplate.plate.camera import Camera
 from dreamplate.scenes.camera_json import camera_from_json, camera_to_json
 from dreamplate.scenes.scene import Scene, Split, View
 
-__all__ = ["About", "split_views"]
+__all__ = ["About", "learning_views"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,38 +75,17 @@ class About:
         )
 
 
-def split_views(scene: Scene, config: FitConfig) -> tuple[View, ...]:
-    """Return the scene's views, some turned into test views where it has none.
-
-    Held out is every ``holdout``-th view in the order of their names, the first included (the custom for
-    forward-facing scenes); a scene of fewer than two views keeps them all.
+def learning_views(scene: Scene, splits: Sequence[Split]) -> tuple[View, ...]:
+    """Return the views of some splits, in order.
 
     Raises:
-        SceneError: No view is left to learn from.
+        SceneError: There are none.
     """
-    views = scene.views
-    if "test" not in config.train_on and not scene.split("test") and config.holdout and len(views) > 1:
-        chosen = {view.name for view in sorted(_learning(views, config), key=_name)[:: config.holdout]}
-        if len(chosen) < len(_learning(views, config)):
-            views = tuple(replace(view, split="test") if view.name in chosen else view for view in views)
-    if not _learning(views, config):
-        has = ", ".join(sorted({view.split for view in views})) or "none"
+    found = tuple(view for view in scene.views if view.split in splits)
+    if not found:
+        has = ", ".join(sorted({view.split for view in scene.views})) or "none"
         raise SceneError(
-            f"{scene.path}: has no views in {', '.join(config.train_on)} to learn from (splits: {has});"
+            f"{scene.path}: has no views in {', '.join(splits)} to learn from (splits: {has});"
             " use --train-on or repair missing files"
         )
-    return views
-
-
-def kept_camera(camera: Camera, config: FitConfig) -> Camera:
-    """Return a camera at the size that the fit learns at."""
-    size = fitted_size(camera.width, camera.height, config.image_scale, config.max_side)
-    return camera if size == (camera.width, camera.height) else camera.resized(*size)
-
-
-def _learning(views: Sequence[View], config: FitConfig) -> list[View]:
-    return [view for view in views if view.split in config.train_on]
-
-
-def _name(view: View) -> str:
-    return view.name
+    return found

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 
 from dreamplate.errors import ConfigError
 from dreamplate.fields.config import FitConfig
 from dreamplate.fields.method import Method
+from dreamplate.fields.photographs import Encoding
 from dreamplate.fields.spaces import Extent
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+__all__ = ["METHODS", "build_method", "find_device"]
 
-__all__ = ["MAKERS", "build_method", "find_device"]
-
-MAKERS = {
-    "fast": "dreamplate.fields.fast:make_fast",
-    "nerf": "dreamplate.fields.nerf:make_nerf",
-    "ngp": "dreamplate.fields.ngp:make_ngp",
+METHODS = {
+    "fast": "dreamplate.fields.fast:FastMethod",
+    "nerf": "dreamplate.fields.nerf:NerfMethod",
+    "ngp": "dreamplate.fields.ngp:NgpMethod",
 }
-"""Method → ``make(config, extent, steps, draws)``, as ``module:name``."""
+"""Method → its class as ``module:name``, made from ``(options, extent, steps, draws, linear=…, device=…)``."""
 
 
-def build_method(config: FitConfig, extent: Extent, steps: int, draws: torch.Generator) -> Method:
+def build_method(
+    config: FitConfig, extent: Extent, steps: int, draws: torch.Generator, encoding: Encoding
+) -> Method:
     """Return a method, not yet taught.
 
     Args:
@@ -33,14 +33,17 @@ def build_method(config: FitConfig, extent: Extent, steps: int, draws: torch.Gen
         extent: Where the content of the scene is.
         steps: How many optimiser steps are planned; 0 where a budget of time decides.
         draws: CPU generator of the first weights.
+        encoding: What colours mean; scene-linear ones have no upper limit.
 
     Raises:
         MissingExtraError: An optional package is not installed.
-        ConfigError: The device cannot be used.
     """
-    module, _, name = MAKERS[config.method].partition(":")
-    make: Callable[[FitConfig, Extent, int, torch.Generator], Method] = getattr(import_module(module), name)
-    return make(config, extent, steps, draws)
+    module, _, name = METHODS[config.method].partition(":")
+    kind: Any = getattr(import_module(module), name)
+    options = getattr(config, config.method)
+    place = {} if config.device == "cpu" else {"device": find_device(config.device)}
+    made: Method = kind(options, extent, steps, draws, linear=encoding == "scene_linear", **place)
+    return made
 
 
 def find_device(name: str) -> torch.device:

@@ -1,7 +1,7 @@
 """What a fit is: every option of ``dreamplate fit``, spelt here and nowhere else. No torch.
 
-Fields become flags, YAML recipes and provenance; their docstrings become the help. The options of each kind of
-field are beside it: ``fast_config.py``, ``nerf_config.py``, ``ngp_config.py``.
+Fields become flags, YAML recipes and provenance; their docstrings become the help. The options of each kind
+of field are beside it: ``fast_config.py``, ``nerf_config.py``, ``ngp_config.py``.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from dreamplate.take.machine import parse_memory
 __all__ = ["BACKGROUNDS", "FitConfig"]
 
 Weight = Annotated[float, Bounds(ge=0, le=1e6)]
+Convention = Literal["auto", "dreamplate", "transforms", "blender", "llff", "colmap", "realestate10k"]
 BACKGROUNDS = ("auto", "white", "black", "random", "none")
 
 
@@ -31,6 +32,12 @@ class FitConfig:
 
     scene: Positional[Path] = Path()
     """The capture: a folder or file that ``dreamplate capture`` wrote, transforms.json, COLMAP, LLFF, …"""
+    convention: Literal["auto", "dreamplate", "transforms", "blender", "llff", "colmap", "realestate10k"] = (
+        "auto"
+    )
+    """How the capture is written down."""
+    images: str = ""
+    """Folder of photographs inside the capture where it has several sizes, such as images_8."""
     method: Literal["fast", "nerf", "ngp"] = "fast"
     """What the space is made of."""
     seed: Annotated[int, Bounds(ge=0, lt=2**63)] = 0
@@ -47,12 +54,14 @@ class FitConfig:
     train_on: tuple[Literal["train", "val", "test"], ...] = ("train",)
     """Which of the scene's splits to learn from."""
     holdout: Annotated[int, Bounds(ge=0, le=10_000)] = 8
-    """Where the scene has no test views: every so manieth is held out, the first included; 0 holds out none."""
+    """Where the scene does not say which views are for testing: every so manieth, from the first on; 0 for
+    none."""
     encoding: Literal["auto", "display", "linear"] = "auto"
-    """What is learnt: display-encoded colour, or scene-linear light (auto: where the photographs hold floats)."""
+    """What is learnt: display-encoded colour, or scene-linear light; auto: light where photographs hold
+    floats."""
     background: str = "auto"
-    """Behind clear pixels: white, black, random, none, #rrggbb; auto takes what the scene says, else none, and
-    random where photographs have alpha."""
+    """Behind clear pixels: white, black, random, none, #rrggbb; auto is what the scene says, else random
+    where photographs have alpha."""
     extent: Literal["auto", "box", "forward", "open"] = "auto"
     """Where content is: in a box, in front of cameras that look one way, or all around without end."""
     patch: Annotated[int, Bounds(ge=1, le=64)] = 1
@@ -98,7 +107,7 @@ class FitConfig:
         parse_memory(self.memory)
         if self.background not in BACKGROUNDS and not re.fullmatch("#[0-9a-fA-F]{6}", self.background):
             raise ConfigError(
-                f"background is {self.background!r}: choose {', '.join(BACKGROUNDS)} or a colour such as #8090ff"
+                f"background is {self.background!r}: choose {', '.join(BACKGROUNDS)} or a colour like #8090ff"
             )
         if not self.train_on:
             raise ConfigError("train_on is empty: name at least one of train, val, test")

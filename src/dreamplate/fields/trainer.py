@@ -1,4 +1,4 @@
-"""One step of learning: trace a batch of rays, composite, compare with the photographs, send gradients back."""
+"""One step of learning: trace rays, composite, compare with the photographs, send gradients back."""
 
 from __future__ import annotations
 
