@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["find_weights", "is_path"]
 
-_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".npz")
+_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".npz", ".npy", ".tar")
 
 
 def find_weights(

@@ -10,7 +10,7 @@ from dreamplate.errors import CheckpointError
 from dreamplate.models.legacy.leaves import numpy_code
 from dreamplate.tensorheader import DTYPES
 
-__all__ = ["MAGIC", "ArrayHeader", "parse_header"]
+__all__ = ["MAGIC", "ArrayHeader", "objects_start", "parse_header"]
 
 MAGIC = b"\x93NUMPY"
 _MAX_HEADER = 65_536
@@ -55,6 +55,36 @@ def parse_header(head: bytes, size: int, name: str) -> ArrayHeader:
         CheckpointError: The header is damaged, or does not match the size.
     """
     where = f"numpy array {name[:120]!r}"
+    fields, begin = _fields(head, size, where)
+    dtype, big_endian = numpy_code(fields["descr"])
+    sizes = [part.strip().rstrip("L") for part in fields["shape"].split(",") if part.strip()]
+    if len(sizes) > _MAX_DIMENSIONS or not all(part.isdigit() and len(part) < 20 for part in sizes):
+        raise CheckpointError(f"{where} has shape ({fields['shape'][:80]}); it is damaged")
+    shape = tuple(int(part) for part in sizes)
+    if math.prod(shape) * DTYPES[dtype][1] != size - begin:
+        raise CheckpointError(
+            f"{where} of shape {str(shape)[:80]} does not match its {size - begin:,} bytes; it lies"
+        )
+    return ArrayHeader(dtype, big_endian, fields["fortran"] == "True", shape, begin)
+
+
+def objects_start(head: bytes, size: int, name: str) -> int | None:
+    """Return where the pickle of an array of objects begins, or None for an array of numbers.
+
+    Args:
+        head: As in `parse_header`.
+        size: Bytes in the whole array file.
+        name: For messages.
+
+    Raises:
+        CheckpointError: The header is damaged.
+    """
+    fields, begin = _fields(head, size, f"numpy array {name[:120]!r}")
+    return begin if fields["descr"] in ("|O", "O") else None
+
+
+def _fields(head: bytes, size: int, where: str) -> tuple[re.Match[str], int]:
+    """Return the header's fields, and where the array's own bytes begin."""
     if head[:6] != MAGIC or len(head) < 12:
         raise CheckpointError(f"{where} does not begin as one; it is damaged")
     wide = head[6] >= 2
@@ -71,13 +101,4 @@ def parse_header(head: bytes, size: int, name: str) -> ArrayHeader:
             else "has a damaged header"
         )
         raise CheckpointError(f"{where} {what}")
-    dtype, big_endian = numpy_code(fields["descr"])
-    sizes = [part.strip().rstrip("L") for part in fields["shape"].split(",") if part.strip()]
-    if len(sizes) > _MAX_DIMENSIONS or not all(part.isdigit() and len(part) < 20 for part in sizes):
-        raise CheckpointError(f"{where} has shape ({fields['shape'][:80]}); it is damaged")
-    shape = tuple(int(part) for part in sizes)
-    if math.prod(shape) * DTYPES[dtype][1] != size - start - length:
-        raise CheckpointError(
-            f"{where} of shape {str(shape)[:80]} does not match its {size - start - length:,} bytes; it lies"
-        )
-    return ArrayHeader(dtype, big_endian, fields["fortran"] == "True", shape, start + length)
+    return fields, start + length

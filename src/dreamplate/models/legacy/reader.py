@@ -21,7 +21,7 @@ from dreamplate.models.legacy.flatten import flatten
 from dreamplate.models.legacy.leaves import Leaf, Storage, View, dense_strides, swap, take_strided
 from dreamplate.models.legacy.machine import Persistent, read_pickle
 from dreamplate.models.legacy.nested import MAGIC, PROTOCOL, refuse_names
-from dreamplate.models.legacy.vocabulary import Reader, allow_states, allow_tensors
+from dreamplate.models.legacy.vocabulary import Reader, allow_states, allow_tensors, objects_of
 from dreamplate.tensorheader import DTYPES, encode_header
 
 __all__ = ["DAMAGE", "convert"]
@@ -139,13 +139,25 @@ def _npz(archive: Archive) -> _Checkpoint:
 
 
 def _npy(file: IO[bytes], size: int) -> _Checkpoint:
-    header = npy.parse_header(file.read(_NPY_HEADER), size, "array")
+    head = file.read(_NPY_HEADER)
+    pickled = npy.objects_start(head, size, "array")
+    if pickled is not None:
+        return _weight_list(file, size, pickled)
+    header = npy.parse_header(head, size, "array")
 
     def fetch(storage: Storage) -> bytes:
         file.seek(header.data_start)
         return file.read(storage.nbytes)
 
     return _Checkpoint(".npy array", {"array": _array(header, "array")}, {}, fetch)
+
+
+def _weight_list(file: IO[bytes], size: int, start: int) -> _Checkpoint:
+    """Read arrays of many shapes, which ``numpy.save`` pickles; their names are their places from 0."""
+    file.seek(start)
+    listed = objects_of(read_pickle(file, size, allow_tensors))
+    leaves, notes = flatten(listed, Reader(), modules=False)
+    return _Checkpoint(".npy list of arrays", leaves, notes, _no_storage)
 
 
 def _array(header: npy.ArrayHeader, key: str) -> View:

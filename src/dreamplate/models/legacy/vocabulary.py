@@ -27,7 +27,7 @@ from dreamplate.models.legacy.machine import Call, Global, Persistent
 from dreamplate.models.legacy.nested import read_storage
 from dreamplate.tensorheader import DTYPES
 
-__all__ = ["MAPPINGS", "Reader", "allow_states", "allow_tensors"]
+__all__ = ["MAPPINGS", "Reader", "allow_states", "allow_tensors", "objects_of"]
 
 STORAGES: dict[str, str] = {
     "ByteStorage": "U8",
@@ -182,6 +182,19 @@ class Reader:
         if view and view[0] is not None:
             offset = view[0][1]
         return Storage(self.folder + key, code, elements, self.big_endian), offset
+
+
+def objects_of(value: Any) -> list[Any]:
+    """Return what a pickled numpy array of objects holds, in order, still inert.
+
+    Raises:
+        CheckpointError: The value is no such array.
+    """
+    if isinstance(value, Call) and _path(value.function) == "numpy.core.multiarray._reconstruct":
+        state = value.states[-1] if value.states else None
+        if isinstance(state, tuple) and len(state) == 5 and isinstance(state[4], list):
+            return state[4]
+    raise CheckpointError("it has an array of Python objects that are no list of arrays; it is damaged")
 
 
 def _known(name: Global) -> bool:
