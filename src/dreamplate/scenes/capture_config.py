@@ -22,9 +22,9 @@ class CaptureConfig:
     out: Path
     """Folder of the scene; it appears when all is done."""
     camera_model: Literal["pinhole", "simple_radial", "radial", "opencv", "opencv_fisheye"] = "simple_radial"
-    """Lens: simple_radial suits most, opencv wide lenses and many photographs, opencv_fisheye fisheyes."""
+    """Lens: simple_radial suits most; opencv is for wide lenses, opencv_fisheye for fisheyes."""
     cameras: Literal["auto", "one", "each"] = "auto"
-    """Which photographs share a lens: auto, those of one size, device and focal length; one, all; each, none."""
+    """Which photographs share a lens: auto, those of one size, device and focal; one, all; each, none."""
     focal: Annotated[float, Bounds(ge=0)] = 0.0
     """Focal length in pixels of the photographs, where it is known; 0 for what their Exif entries say."""
     fix_focal: bool = False
@@ -32,14 +32,14 @@ class CaptureConfig:
     refine_centre: bool = False
     """Also find the principal point; needs many photographs, some of them turned."""
     mapper: Literal["incremental", "global"] = "incremental"
-    """incremental adds photographs one by one and is the safest; global solves for all at once, faster for many."""
+    """incremental adds photographs one by one and is safest; global solves all at once, faster for many."""
     matching: Literal["auto", "exhaustive", "sequential"] = "auto"
-    """Which photographs are compared: exhaustive, all pairs; sequential, neighbours in order; auto, neighbours for
-    videos and for more photographs than --exhaustive-up-to."""
+    """Which photographs are compared: exhaustive, all pairs; sequential, neighbours in order; auto,
+    neighbours for videos and for more photographs than --exhaustive-up-to."""
     exhaustive_up_to: Annotated[int, Bounds(ge=2)] = 250
     """Most photographs of which auto compares all pairs."""
     overlap: Annotated[int, Bounds(ge=1, le=1000)] = 10
-    """How many following photographs sequential compares each with, and as many twice, four times ... as far."""
+    """How many following photographs sequential compares each with, some more at growing distances."""
     max_features: Annotated[int, Bounds(ge=64, le=100_000)] = 8192
     """Most features found in a photograph."""
     max_size: Annotated[int, Bounds(ge=64, le=20_000)] = 3200
@@ -59,7 +59,7 @@ class CaptureConfig:
     up: Literal["cameras", "none"] = "cameras"
     """cameras turns the world so that +Z is up as the cameras were held; none leaves it as it was found."""
     gps: str = ""
-    """exif, or a JSON file {"name.jpg": {"lat": .., "lon": .., "alt": ..}}: the world in metres, +X east, +Y north."""
+    """exif, or a file {"name.jpg": {"lat": .., "lon": .., "alt": ..}}: metres, +X east, +Y north, +Z up."""
     scale: tuple[str, str, float] | None = None
     """Two photographs and the distance between their cameras, in the unit that the world shall have."""
     undistort: bool = False

@@ -18,7 +18,8 @@ __all__ = ["read_colmap_scene"]
 def read_colmap_scene(path: Path, holdout: int = 0, images: str = "") -> Scene:
     """Read a COLMAP project. Views are in the order of their names.
 
-    Masks in a folder ``masks`` beside the photographs, named ``NAME.jpg.png``, are COLMAP's: black is ignored.
+    Masks in a folder ``masks`` beside the photographs, named ``NAME.jpg.png``, are COLMAP's: black is
+    ignored.
 
     Args:
         path: The project, or the model folder itself.

@@ -3,7 +3,7 @@
 What the dialects do not share, and would be wrong if guessed:
 
     masks    nerfstudio ``mask_path``: black means ignore. instant-ngp ``dynamic_mask_NAME.png`` beside the
-             photograph: what is not black is to be ignored. Alpha 0 in a photograph means transparent, never ignored.
+             photograph: what is not black is to be ignored. Alpha 0 in a photograph means clear, never ignored.
     depth    nerfstudio ``depth_file_path``: whole numbers are millimetres. instant-ngp ``depth_path``: times
              ``integer_depth_scale``. Both along the viewing axis. Real numbers (EXR) are taken as they are.
     world    left as it is; instant-ngp's ``scale`` and ``offset`` only say where its box lies.
@@ -36,8 +36,13 @@ SYNTHETIC_HALF = 1.5
 NGP_SCALE, NGP_OFFSET = 0.33, 0.5
 
 
-def read_transforms_scene(path: Path, holdout: int = 0) -> Scene:
-    """Read a ``transforms.json``. Its own lists of file names for splits win over ``holdout``.
+def read_transforms_scene(path: Path, holdout: int = 0, images: str = "") -> Scene:
+    """Read a ``transforms.json``.
+
+    Args:
+        path: The file.
+        holdout: Every n-th view is for testing; 0 for none. The file's own lists of names for splits win.
+        images: Not used; the file says where the photographs are.
 
     Raises:
         SceneError: It is damaged, or nothing in it can be used.
@@ -58,8 +63,8 @@ def read_transforms_scene(path: Path, holdout: int = 0) -> Scene:
     )
 
 
-def read_split_transforms(path: Path, holdout: int = 0) -> Scene:
-    """Read the ``transforms_train.json``, ``_val`` and ``_test`` of a folder, as the Blender scenes have them.
+def read_split_transforms(path: Path, holdout: int = 0, images: str = "") -> Scene:
+    """Read the ``transforms_train.json``, ``_val`` and ``_test`` of a folder, as Blender scenes have them.
 
     Clear pixels are meant to be seen over white. Cameras all at the distance of the published scenes mean the
     published bounds: content within 1.5 of the origin, 2 to 6 from the cameras.
@@ -67,6 +72,7 @@ def read_split_transforms(path: Path, holdout: int = 0) -> Scene:
     Args:
         path: The folder.
         holdout: Not used; the files are the splits.
+        images: Not used; the files say where the photographs are.
 
     Raises:
         SceneError: A file is damaged, or nothing in them can be used.
@@ -116,13 +122,17 @@ def _entry(frame: TransformsFrame, transforms: Transforms, split: Split | None) 
             mask = Mask(moving, "light", "ignore")
     depth, scale = _depth(raw, transforms.raw, folder)
     return Listed(
-        _name(frame.name, split), image, _camera(frame.camera), split, mask=mask, depth=depth, depth_scale=scale
+        _name(frame.name, split),
+        image,
+        _camera(frame.camera),
+        split,
+        mask=mask,
+        depth=depth,
+        depth_scale=scale,
     )
 
 
-def _depth(
-    frame: Mapping[str, Any], top: Mapping[str, Any], folder: Path
-) -> tuple[Path | None, float]:
+def _depth(frame: Mapping[str, Any], top: Mapping[str, Any], folder: Path) -> tuple[Path | None, float]:
     if frame.get("depth_file_path"):
         path, scale = folder / str(frame["depth_file_path"]), top.get("depth_unit_scale_factor", 1e-3)
     elif frame.get("depth_path"):
@@ -154,7 +164,11 @@ def _with_split(entry: Listed, splits: Mapping[str, Split]) -> Listed:
 def _ngp_box(raw: Mapping[str, Any]) -> npt.NDArray[np.float64] | None:
     """Return the box that ``aabb_scale`` means, in the file's own world, or None without it."""
     side, scale = raw.get("aabb_scale"), raw.get("scale", NGP_SCALE)
-    if not isinstance(side, int | float) or not isinstance(scale, int | float) or not (side > 0 and scale > 0):
+    if (
+        not isinstance(side, int | float)
+        or not isinstance(scale, int | float)
+        or not (side > 0 and scale > 0)
+    ):
         return None
     offset = np.array(raw.get("offset", [NGP_OFFSET] * 3), np.float64).reshape(-1)
     if offset.shape != (3,) or not np.isfinite(offset).all():
@@ -187,5 +201,3 @@ def _refusing(reason: str) -> Callable[[int, int], Camera]:
         raise MediaError(reason)
 
     return refuse
-
-

@@ -25,7 +25,6 @@ FULL_FRAME_DIAGONAL = math.hypot(36, 24)
 _SENSORS = ((21.5, 24.5), (35.0, 37.0))  # widths in millimetres of cameras that give no equivalent
 
 
-
 @dataclass(frozen=True)
 class Header:
     """What is known of a photograph without decoding it.

@@ -31,19 +31,19 @@ def read_scene(
 ) -> Scene:
     """Read a scene of any kind. Photographs are not decoded, only their headers are looked at.
 
-    Views whose photograph or mask is missing are left out and named in ``Scene.missing``, views whose camera
+    Views whose photograph or mask is missing are left out and named in ``Scene.missing``, those whose camera
     cannot be used (NaN in the pose) in ``Scene.notes["left out"]``; it is for the caller to warn.
 
     Args:
         path: The scene's folder, or the file that lists its views.
         kind: One of ``KINDS``; None finds out.
-        holdout: Every n-th view, from the first on, is for testing, where the scene does not say itself; 0 for
-            none.
+        holdout: Every n-th view, from the first on, is for testing, where the scene does not say itself; 0
+            for none.
         images: Name of the folder of photographs where there are several (``images_4``), for LLFF and COLMAP.
 
     Raises:
-        SceneError: The kind is unknown, the file is damaged, nothing can be used, or a mask or a camera does not
-            fit its photograph.
+        SceneError: The kind is unknown, the file is damaged, nothing can be used, or a mask or a camera does
+            not fit its photograph.
         MediaError: A photograph is damaged.
     """
     place = Path(path)
@@ -56,7 +56,7 @@ def read_scene(
     if kind is not None and kind not in KINDS:
         raise SceneError(f"kind is {kind!r}: known are {', '.join(KINDS)}")
     kind = kind or guess_kind(place)
-    scene = _READERS[kind](_place(place, kind), holdout, images)
+    scene = _reader(kind)(_place(place, kind), holdout, images)
     check_scene(scene)
     return scene
 
@@ -83,7 +83,9 @@ def guess_kind(path: Path) -> str:
         if find_colmap(path) is not None:
             return "colmap"
     wanted = ", ".join(name for _, name in KINDS.values())
-    raise SceneError(f"{path}: is no scene that is known (looked for {wanted}); name the file, or give --kind")
+    raise SceneError(
+        f"{path}: is no scene that is known (looked for {wanted}); name the file, or give --kind"
+    )
 
 
 def check_scene(scene: Scene) -> None:
@@ -96,21 +98,25 @@ def check_scene(scene: Scene) -> None:
     if not scene.views:
         raise SceneError(f"{scene.path}: has no views; check that it is the right scene")
     if not scene.split("train"):
-        raise SceneError(f"{scene.path}: none of its {len(scene.views)} views is for training; lower --holdout")
+        raise SceneError(
+            f"{scene.path}: none of its {len(scene.views)} views is for training; lower --holdout"
+        )
     for view in scene.views:
         _check_view(view, scene.path)
     if scene.box is not None and not (
         scene.box.shape == (2, 3) and np.isfinite(scene.box).all() and (scene.box[0] < scene.box[1]).all()
     ):
-        raise SceneError(f"{scene.path}: its box {scene.box.tolist()} is empty; need two corners, low and high")
+        raise SceneError(
+            f"{scene.path}: its box {scene.box.tolist()} is empty; need two corners, low and high"
+        )
     if scene.near_far is not None and not 0 <= scene.near_far[0] < scene.near_far[1]:
         raise SceneError(f"{scene.path}: near and far are {scene.near_far}; need 0 <= near < far")
 
 
 def _check_view(view: View, source: Path) -> None:
     wanted = (view.camera.width, view.camera.height)
-    files = {"photograph": view.image, "mask": view.mask and view.mask.path, "depth picture": view.depth}
-    for what, path in files.items():
+    mask = None if view.mask is None else view.mask.path
+    for what, path in (("photograph", view.image), ("mask", mask), ("depth picture", view.depth)):
         if path is None:
             continue
         if not path.is_file():
@@ -132,18 +138,18 @@ def _place(path: Path, kind: str) -> Path:
     return path
 
 
-def _reader(module: str, name: str) -> Callable[..., Scene]:
-    found: Callable[..., Scene] = getattr(import_module(f"dreamplate.scenes.{module}"), name)
-    return found
-
-
-_READERS: dict[str, Callable[[Path, int, str], Scene]] = {
-    "dreamplate": lambda path, holdout, images: _reader("scene_file", "read_scene_file")(path),
-    "transforms": lambda path, holdout, images: _reader("from_transforms", "read_transforms_scene")(path, holdout),
-    "blender": lambda path, holdout, images: _reader("from_transforms", "read_split_transforms")(path),
-    "llff": lambda path, holdout, images: _reader("from_llff", "read_llff_scene")(path, holdout, images),
-    "colmap": lambda path, holdout, images: _reader("from_colmap", "read_colmap_scene")(path, holdout, images),
-    "realestate10k": lambda path, holdout, images: _reader("from_realestate", "read_realestate_scene")(
-        path, holdout, images
-    ),
+_READERS: dict[str, str] = {
+    "dreamplate": "scene_file:read_scene_file",
+    "transforms": "from_transforms:read_transforms_scene",
+    "blender": "from_transforms:read_split_transforms",
+    "llff": "from_llff:read_llff_scene",
+    "colmap": "from_colmap:read_colmap_scene",
+    "realestate10k": "from_realestate:read_realestate_scene",
 }
+"""Kind → module and function: ``(path, holdout, images) -> Scene``."""
+
+
+def _reader(kind: str) -> Callable[[Path, int, str], Scene]:
+    module, _, name = _READERS[kind].partition(":")
+    found: Callable[[Path, int, str], Scene] = getattr(import_module(f"dreamplate.scenes.{module}"), name)
+    return found

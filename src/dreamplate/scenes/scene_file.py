@@ -28,8 +28,10 @@ VERSION = 1
 POINTS = "points.ply"
 
 _POINT = np.dtype(
-    [("x", "<f8"), ("y", "<f8"), ("z", "<f8"), ("red", "u1"), ("green", "u1"), ("blue", "u1")]
-    + [("error", "<f8"), ("track", "<i4")]
+    {
+        "names": ["x", "y", "z", "red", "green", "blue", "error", "track"],
+        "formats": ["<f8", "<f8", "<f8", "u1", "u1", "u1", "<f8", "<i4"],
+    }
 )
 _PLY_TYPES = {"<f8": "double", "|u1": "uchar", "<i4": "int"}
 
@@ -75,10 +77,11 @@ def write_scene(scene: Scene, folder: str | os.PathLike[str]) -> Path:
     return place
 
 
-def read_scene_file(path: Path) -> Scene:
+def read_scene_file(path: Path, holdout: int = 0, images: str = "") -> Scene:
     """Read ``scene.json``.
 
-    Views whose photographs are no longer there are left out and named in ``missing``.
+    Views whose photographs are no longer there are left out and named in ``missing``. The file says which
+    views are for testing and where the photographs are, so ``holdout`` and ``images`` are not used.
 
     Raises:
         SceneError: It is damaged, of a newer version, or none of its views can be used.
@@ -88,9 +91,13 @@ def read_scene_file(path: Path) -> Scene:
     except OSError as error:
         raise_os_error(error, path, SceneError, "read")
     except (ValueError, RecursionError) as error:
-        raise SceneError(f"{path}: is damaged ({' '.join(str(error).split())[:120]}); copy it again") from error
+        raise SceneError(
+            f"{path}: is damaged ({' '.join(str(error).split())[:120]}); copy it again"
+        ) from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise SceneError(f"{path}: is no {FORMAT} (its format entry says otherwise); give another file or --kind")
+        raise SceneError(
+            f"{path}: is no {FORMAT} (its format entry says otherwise); give another file or --kind"
+        )
     if data.get("version") != VERSION:
         raise SceneError(
             f"{path}: is of version {data.get('version')!r}, this program reads {VERSION}; update Dreamplate"
@@ -115,7 +122,9 @@ def read_scene_file(path: Path) -> Scene:
     except DreamplateError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise SceneError(f"{path}: an entry is missing or of another type ({error!r}); copy it again") from error
+        raise SceneError(
+            f"{path}: an entry is missing or of another type ({error!r}); copy it again"
+        ) from error
 
 
 def _view_entry(view: View, root: Path) -> dict[str, Any]:
@@ -169,9 +178,7 @@ def _relative(path: Path, root: Path) -> str:
 
 
 def _header(count: int) -> bytes:
-    properties = "".join(
-        f"property {_PLY_TYPES[_POINT[name].str]} {name}\n" for name in _POINT.names or ()
-    )
+    properties = "".join(f"property {_PLY_TYPES[_POINT[name].str]} {name}\n" for name in _POINT.names or ())
     return f"ply\nformat binary_little_endian 1.0\nelement vertex {count}\n{properties}end_header\n".encode()
 
 

@@ -1,7 +1,7 @@
 """From what a scene file lists to views that can be used: absent files, bad poses, sizes, masks, hold-out.
 
-Every reader makes ``Listed`` entries; ``gather`` looks at the files' headers and makes the views. What cannot be
-used is left out and reported, never repaired in silence.
+Every reader makes ``Listed`` entries; ``gather`` looks at the files' headers and makes the views. What cannot
+be used is left out and reported, never repaired in silence.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dreamplate.scenes.scene import Mask, Split, View
 
 __all__ = ["Gathered", "Listed", "fit_camera", "gather", "hold_out", "looks_one_way", "mean_up"]
 
-FACING = 0.5
+FACING = 0.8
 """Cosine of the widest angle between one camera and the mean of all in a forward-facing scene."""
 
 
@@ -81,7 +81,9 @@ def gather(source: Path, listed: Sequence[Listed], holdout: int = 0) -> Gathered
     """
     if not listed:
         raise SceneError(f"{source}: lists no views; check that it is the right file")
-    found, spoilt, odd = Gathered(), [], []
+    found = Gathered()
+    spoilt: list[str] = []
+    odd: list[str] = []
     for entry in listed:
         image = find_picture(entry.image)
         if image is None:
@@ -156,7 +158,9 @@ def fit_camera(camera: Camera, header: Header, who: str) -> Camera:
         return camera.resized(width, height)
     turned = ""
     if abs(camera.height * height / camera.width - width) <= 1 and header.orientation >= 5:
-        turned = f" (Exif orientation {header.orientation}: the camera was found for pixels not turned upright)"
+        turned = (
+            f" (Exif orientation {header.orientation}: the camera was found for pixels not turned upright)"
+        )
     raise SceneError(
         f"{who}: the camera is for {camera.width} x {camera.height}, the photograph is {width} x {height}"
         f"{turned}; find the cameras again, or take the photographs they were found for"
@@ -174,7 +178,7 @@ def mean_up(cameras: Sequence[Camera]) -> tuple[float, float, float]:
 
 
 def looks_one_way(cameras: Sequence[Camera]) -> bool:
-    """Return whether no camera looks more than 60 degrees away from their mean direction."""
+    """Return whether no camera looks more than 37 degrees away from their mean direction."""
     forwards: npt.NDArray[np.float64] = np.stack([camera.forward for camera in cameras])
     mean = forwards.mean(axis=0)
     length = np.linalg.norm(mean)
