@@ -13,7 +13,7 @@ from dreamplate.take import check, prepare_process
 
 if TYPE_CHECKING:
     from dreamplate.fields.meshing.build import Found
-    from dreamplate.fields.meshing.mesh import Encoding, Mesh
+    from dreamplate.fields.meshing.mesh import Mesh
     from dreamplate.fields.meshing.volume import Progress
 
 
@@ -33,10 +33,11 @@ def mesh(arguments: list[str]) -> int:
     check_target(config.out, config.texture is not None)
     fitted = load_fit(config.take, config.device)
     tell = _ticker(config.quiet)
-    encoding: Encoding = "srgb_display" if fitted.encoding == "srgb_display" else "scene_linear"
-    found = make_surface(fitted.method, fitted.cameras, config, encoding, tell)
-    shader = shader_of(fitted.method, fitted.cameras, config, found, tell)
-    up = getattr(fitted, "up", (0.0, 0.0, 1.0))
+    learnt = zip(fitted.cameras, fitted.splits, strict=True)
+    cameras = [camera for camera, split in learnt if split in fitted.config.train_on]
+    found = make_surface(fitted.method, cameras, config, fitted.encoding, fitted.rays, tell)
+    shader = shader_of(fitted.method, cameras, config, found, tell)
+    up = fitted.about.up
     if config.cloud:
         cloud = scatter(found.mesh, config.points or config.splats or 0, shader)
         if config.points is not None:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from dreamplate.errors import SceneError
 from dreamplate.fields.meshing.clean import Dropped, decimate, drop_small
 from dreamplate.fields.meshing.config import MeshConfig
-from dreamplate.fields.meshing.depth import pinhole, render_range
+from dreamplate.fields.meshing.depth import RaysOf, pinhole, render_range
 from dreamplate.fields.meshing.fusion import fuse, spread_cameras
 from dreamplate.fields.meshing.mesh import Array, Colours, Encoding, Mesh, boundary_edges
 from dreamplate.fields.meshing.packages import package
@@ -53,6 +54,7 @@ def make_surface(
     cameras: Sequence[Camera],
     config: MeshConfig,
     encoding: Encoding = "srgb_display",
+    rays_of: RaysOf | None = None,
     progress: Progress = lambda name, done, total: None,
 ) -> Found:
     """Return the clean surface of a field.
@@ -62,6 +64,7 @@ def make_surface(
         cameras: Training cameras, for the route by depth.
         config: Options.
         encoding: Of the field's colours.
+        rays_of: Makes the rays of a camera; from 0 to infinity when None.
         progress: Told how far it is.
 
     Raises:
@@ -74,7 +77,11 @@ def make_surface(
     lattice = lattice_of(box, config.resolution, memory)
     if config.route == "depth":
         eyes = [pinhole(camera, config.view_side) for camera in spread_cameras(cameras, config.views)]
-        volume = fuse(eyes, lambda eye: render_range(method, eye, memory, config.device), lattice, progress)
+
+        def see(eye: Camera) -> npt.NDArray[np.float32]:
+            return render_range(method, eye, memory, config.device, rays_of)
+
+        volume = fuse(eyes, see, lattice, progress)
         mesh = extract(volume, 0.0, close=config.close)
     else:
         level = automatic_level(box) if level is None else level

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -10,15 +11,16 @@ import torch
 from torch import Tensor
 
 from dreamplate.fields.compositing import composite
-from dreamplate.fields.meshing.volume import points_at_once
 from dreamplate.fields.method import Method
-from dreamplate.fields.rays import Samples, camera_rays
+from dreamplate.fields.rays import Rays, Samples, camera_rays
 from dreamplate.plate.camera import Camera
 from dreamplate.plate.lens import Lens
 
-__all__ = ["median_range", "pinhole", "render_range"]
+__all__ = ["RaysOf", "median_range", "pinhole", "render_range"]
 
-_SAMPLES_PER_RAY = 128
+RaysOf = Callable[[Camera], Rays]
+_RAY_BYTES = 1 << 19
+"""What a ray is taken to need at most: two hundred samples through a network of width 256."""
 
 
 def pinhole(camera: Camera, longest: int) -> Camera:
@@ -47,10 +49,20 @@ def median_range(samples: Samples) -> Tensor:
     return found
 
 
-def render_range(method: Method, camera: Camera, memory: int, device: str = "cpu") -> npt.NDArray[np.float32]:
-    """Return the median distance along each pixel's ray, ``(height, width)``, infinite where nothing is."""
-    rays = camera_rays(camera)
-    step = max(256, points_at_once(memory) // _SAMPLES_PER_RAY)
+def render_range(
+    method: Method, camera: Camera, memory: int, device: str = "cpu", rays_of: RaysOf | None = None
+) -> npt.NDArray[np.float32]:
+    """Return the median distance along each pixel's ray, ``(height, width)``, infinite where nothing is.
+
+    Args:
+        method: The field.
+        camera: Where to look from.
+        memory: Bytes that this may take.
+        device: Where the method is.
+        rays_of: Makes the rays of a camera, with where they begin and end; from 0 to infinity when None.
+    """
+    rays = (rays_of or camera_rays)(camera)
+    step = max(256, memory // 2 // _RAY_BYTES)
     parts = []
     with torch.no_grad():
         for first in range(0, len(rays), step):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dreamplate.errors import SceneError
-from dreamplate.fields.meshing.encoding import display_bytes
+from dreamplate.fields.meshing.encoding import display_bytes, needs_offset
 from dreamplate.fields.meshing.mesh import Mesh
 from dreamplate.files import write_bytes_atomic
 from dreamplate.plate.io import write
@@ -19,9 +19,10 @@ __all__ = ["write_obj", "write_texture"]
 def write_obj(mesh: Mesh, path: str | os.PathLike[str]) -> list[Path]:
     """Write a mesh; returns every file written, the OBJ itself last.
 
-    Positions have nine digits, in the world of the capture. Colours of vertices follow the positions as three
-    display-encoded numbers (read by MeshLab, Blender, Houdini, ZBrush). Places in the texture count from its
-    lower left corner. The material is plain diffuse: the capture's light is in the colours already.
+    Positions have nine digits, or fourteen far from the origin, in the capture's world. Colours
+    of vertices follow as three display-encoded numbers (as MeshLab, Blender and Houdini read them). Places in
+    the texture count from its lower left corner. The material is plain diffuse: the capture's light is in the
+    colours already.
 
     Raises:
         SceneError: A file cannot be written.
@@ -36,12 +37,13 @@ def write_obj(mesh: Mesh, path: str | os.PathLike[str]) -> list[Path]:
         write_bytes_atomic(material, text.encode(), family=SceneError)
         written += [picture, material]
         parts.append(f"mtllib {material.name}")
+    place_form = "v " + " ".join(["%.14g" if needs_offset(mesh.vertices) else "%.9g"] * 3)
     if mesh.colours is not None and mesh.texture is None:
         colours = display_bytes(mesh.colours, mesh.encoding) / 255
         rows = np.concatenate([mesh.vertices, colours], 1)
-        parts += ["v %.9g %.9g %.9g %.4f %.4f %.4f" % tuple(row) for row in rows.tolist()]  # noqa: UP031
+        parts += [(place_form + " %.4f %.4f %.4f") % tuple(row) for row in rows.tolist()]
     else:
-        parts += ["v %.9g %.9g %.9g" % tuple(row) for row in mesh.vertices.tolist()]  # noqa: UP031
+        parts += [place_form % tuple(row) for row in mesh.vertices.tolist()]
     corner = ["%d"]
     if mesh.uvs is not None:
         parts += ["vt %.9g %.9g" % tuple(row) for row in mesh.uvs.tolist()]  # noqa: UP031
