@@ -37,7 +37,7 @@ _KIND: dict[str, LensKind] = {
 }
 _WRITTEN: dict[str, tuple[str, ...]] = {
     "perspective": ("PINHOLE", "OPENCV", "FULL_OPENCV"),
-    "fisheye": ("FISHEYE", "OPENCV_FISHEYE", "THIN_PRISM_FISHEYE"),
+    "fisheye": ("OPENCV_FISHEYE", "THIN_PRISM_FISHEYE"),
     "fov": ("FOV",),
     "equirectangular": ("EQUIRECTANGULAR",),
 }
@@ -61,11 +61,10 @@ def camera_from_colmap(camera: ColmapCamera, image: ColmapImage, where: str = "C
     if kind == "equirectangular":
         fx, fy = camera.width / math.tau, camera.height / math.pi
         cx, cy = camera.width / 2, camera.height / 2
+        value = {}
     else:
-        fx = value.pop("fx", 0.0) or value["f"]
-        fy = value.pop("fy", 0.0) or value.pop("f")
+        fx, fy = (value.pop("f"),) * 2 if "f" in value else (value.pop("fx"), value.pop("fy"))
         cx, cy = value.pop("cx"), value.pop("cy")
-    value.pop("w", None), value.pop("h", None)
     turn = matrix_of(image.rotation).T
     camera_to_world = np.eye(4)
     camera_to_world[:3, :3] = turn * _OPENCV

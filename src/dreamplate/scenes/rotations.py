@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["angles_zxy", "matrix_of", "matrix_zxy", "quaternion_of"]
+__all__ = ["angles_zxy", "matrix_of", "matrix_of_angles", "quaternion_of"]
 
 Doubles = npt.NDArray[np.float64]
 
@@ -51,17 +51,27 @@ def quaternion_of(rotation: npt.ArrayLike) -> Doubles:
     return np.asarray(-found if found[0] < 0 else found)
 
 
-def matrix_zxy(degrees: npt.ArrayLike) -> Doubles:
-    """Return the rotation of angles (rx, ry, rz) in degrees, turned about Z first, then X, then Y."""
-    (sx, sy, sz), (cx, cy, cz) = np.sin(np.radians(degrees)), np.cos(np.radians(degrees))
-    about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
-    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
-    return np.asarray(about_y @ about_x @ about_z)
+def matrix_of_angles(degrees: npt.ArrayLike, order: str = "ZXY") -> Doubles:
+    """Return the rotation of angles (rx, ry, rz) in degrees about the world's axes, one after another.
+
+    Args:
+        degrees: About X, Y and Z, whatever the order.
+        order: Which is turned first, second and third, such as ``ZXY``.
+    """
+    found = np.eye(3)
+    for axis in order:
+        index = "XYZ".index(axis)
+        angle = math.radians(np.asarray(degrees, float)[index])
+        i, j = (index + 1) % 3, (index + 2) % 3
+        turn = np.eye(3)
+        turn[i, i] = turn[j, j] = math.cos(angle)
+        turn[j, i], turn[i, j] = math.sin(angle), -math.sin(angle)
+        found = turn @ found
+    return found
 
 
 def angles_zxy(rotation: npt.ArrayLike, near: npt.ArrayLike | None = None) -> Doubles:
-    """Return the angles (rx, ry, rz) in degrees that ``matrix_zxy`` turns back into ``rotation``.
+    """Return the angles (rx, ry, rz) in degrees that ``matrix_of_angles`` turns back into ``rotation``.
 
     Args:
         rotation: ``(3, 3)``.

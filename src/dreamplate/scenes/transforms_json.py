@@ -241,6 +241,12 @@ def _lens(given: Mapping[str, Any], where: str) -> Lens:
     kind = LENSES[model]
     known = LENS_COEFFICIENTS[kind]
     values = {name: value for name in known if (value := _number(given, name, where))}
+    if kind == "perspective" and model != "FULL_OPENCV" and (odd := {"k4", "k5", "k6"} & set(values)):
+        # nerfstudio's k4 is the coefficient of r^8, OpenCV's that of r^2 below the line.
+        raise SceneError(
+            f"{where}: {min(odd)} means different things in different programs; undistort the pictures, or "
+            'set camera_model to "FULL_OPENCV" where it is OpenCV\'s'
+        )
     if kind != "equirectangular":
         every = {name for names in LENS_COEFFICIENTS.values() for name in names}
         other = sorted(name for name in every - set(known) if _number(given, name, where))

@@ -1,0 +1,263 @@
+"""``dreamplate cameras convert | list | path | stereo``: camera files of every convention, and paths."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import Positional, arg
+
+from dreamplate.cli import dispatch
+from dreamplate.errors import ConfigError, SceneError
+
+if TYPE_CHECKING:
+    from dreamplate.scenes import CameraTrack
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "convert": ("write a camera file in another convention", "dreamplate.cli_cameras:ConvertCommand"),
+    "list": ("show the cameras of a file", "dreamplate.cli_cameras:ListCommand"),
+    "path": ("make a camera path", "dreamplate.cli_camera_paths:path"),
+    "stereo": ("make the two eyes of a camera", "dreamplate.cli_cameras:StereoCommand"),
+    "formats": ("list the conventions that are known", "dreamplate.cli_cameras:FormatsCommand"),
+}
+"""Sub-command of ``cameras`` → what it does, and its dataclass or function."""
+
+UNITS = {"m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "km": 1000.0, "in": 0.0254, "ft": 0.3048, "yd": 0.9144}
+"""Name of a unit → its length in metres."""
+
+
+def cameras(arguments: list[str]) -> int:
+    """``dreamplate cameras convert | list | path | stereo | formats``."""
+    return dispatch("dreamplate cameras", COMMANDS, arguments)
+
+
+@dataclass(frozen=True)
+class ConvertCommand:
+    """Write a camera file in another convention. What it cannot hold is said, a line each."""
+
+    source: Positional[str]
+    """A camera file, or a folder of COLMAP's or LLFF's."""
+    target: Positional[str]
+    """Where it goes; its ending says the convention (no ending: a COLMAP folder)."""
+    source_format: Annotated[str | None, arg(name="from")] = None
+    """Convention of the source, where it is not found out (see "cameras formats")."""
+    target_format: Annotated[str | None, arg(name="to")] = None
+    """Convention of the target, where its ending does not say."""
+    size: tuple[int, int] | None = None
+    """Width and height of the pictures: needed where the source does not state it (chan, RealEstate10K, most
+    Nuke and glTF files); where it does, the cameras are made for this size instead."""
+    frames: str | None = None
+    """Only these frames, such as 1001-1100 or 1001-1100x2."""
+    units: str | None = None
+    """Unit of the target: m, cm, mm, in, ft ... or its length in metres. Positions are scaled where the
+    source states its own unit; where it states none, it is declared to be this one."""
+    fps: float | None = None
+    """Frames per second to state in the target, where the source does not say."""
+    near_far: tuple[float, float] | None = None
+    """Nearest and farthest distance of the content; LLFF cannot do without."""
+    camera: str | None = None
+    """Which camera, where the source has several."""
+    strict: bool = False
+    """Write nothing when anything would be lost."""
+
+    def run(self) -> int:
+        """Convert; returns the exit code."""
+        from dreamplate.scenes import read_cameras
+        from dreamplate.scenes.camera_formats import format_of, losses
+
+        track = read_cameras(self.source, kind=self.source_format, size=self.size, camera=self.camera)
+        if self.frames is not None:
+            track = only(track, self.frames, self.source)
+        track, note = in_units(track, self.units)
+        if self.fps is not None:
+            track = track.with_(fps=self.fps)
+        if self.near_far is not None:
+            track = track.with_(near_far=self.near_far)
+        kind = self.target_format or format_of(self.target, writing=True)
+        lost = losses(track, kind)
+        if self.strict and lost:
+            raise SceneError(f"{self.target}: {kind} cannot hold {'; '.join(lost)} (nothing was written)")
+        if note:
+            print(f"{self.target}: {note}", file=sys.stderr)  # noqa: T201
+        save(track, self.target, kind)
+        return 0
+
+
+@dataclass(frozen=True)
+class ListCommand:
+    """Show the cameras of a file."""
+
+    source: Positional[str]
+    """A camera file, or a folder of COLMAP's or LLFF's."""
+    source_format: Annotated[str | None, arg(name="from")] = None
+    """Its convention, where it is not found out."""
+    size: tuple[int, int] | None = None
+    """Width and height of the pictures, where the file does not state it."""
+    frames: str | None = None
+    """Only these frames."""
+    camera: str | None = None
+    """Which camera, where the file has several."""
+    all: bool = False
+    """Every frame, not only the first and the last ten."""
+
+    def run(self) -> int:
+        """Print the table; returns the exit code."""
+        from dreamplate.scenes import read_cameras
+        from dreamplate.scenes.camera_formats import format_of
+
+        track = read_cameras(self.source, kind=self.source_format, size=self.size, camera=self.camera)
+        if self.frames is not None:
+            track = only(track, self.frames, self.source)
+        kind = self.source_format or format_of(self.source)
+        stated = [f"{track.fps:g} frames a second"] if track.fps else []
+        stated += [f"unit {track.metres_per_unit:g} m"] if track.metres_per_unit else ["unit not stated"]
+        stated += [f"{track.up} up"] if track.up else []
+        stated += ["near {:g}, far {:g}".format(*track.near_far)] if track.near_far else []
+        name = f"{track.name}, " if track.name else ""
+        many = "1 camera" if track.still else f"{len(track)} cameras"
+        print(f"{self.source} ({kind}): {name}{many}, {', '.join(stated)}")  # noqa: T201
+        for line in table(track, self.all):
+            print(line)  # noqa: T201
+        return 0
+
+
+@dataclass(frozen=True)
+class StereoCommand:
+    """Make the two eyes of a camera: parallel, with shifted principal points, never toed in."""
+
+    source: Positional[str]
+    """A camera file."""
+    left: Positional[str]
+    """Where the left eye goes."""
+    right: Positional[str]
+    """Where the right eye goes."""
+    interaxial: float
+    """Distance between the eyes, in world units."""
+    convergence: float
+    """Z of the plane without parallax, in world units."""
+    size: tuple[int, int] | None = None
+    """Width and height of the pictures, where the source does not state it."""
+    frames: str | None = None
+    """Only these frames."""
+
+    def run(self) -> int:
+        """Write both; returns the exit code."""
+        from dreamplate.scenes import read_cameras, stereo
+
+        track = read_cameras(self.source, size=self.size)
+        if self.frames is not None:
+            track = only(track, self.frames, self.source)
+        eyes = {
+            frame: stereo(camera, self.interaxial, self.convergence)
+            for frame, camera in track.cameras.items()
+        }
+        save(track.with_(cameras={frame: pair[0] for frame, pair in eyes.items()}), self.left)
+        save(track.with_(cameras={frame: pair[1] for frame, pair in eyes.items()}), self.right)
+        return 0
+
+
+@dataclass(frozen=True)
+class FormatsCommand:
+    """List the camera conventions that are known."""
+
+    def run(self) -> int:
+        """Print them; returns the exit code."""
+        from dreamplate.scenes import CAMERA_FORMATS
+
+        width = max(map(len, CAMERA_FORMATS))
+        for name, about in CAMERA_FORMATS.items():
+            print(f"{name:<{width}}  {about.title} ({' '.join(about.endings) or 'a folder'})")  # noqa: T201
+        return 0
+
+
+def only(track: CameraTrack, frames: str, source: str) -> CameraTrack:
+    """Return some frames of a track.
+
+    Raises:
+        ConfigError: The text is no range.
+        SceneError: Frames are outside the path; the message names the file.
+    """
+    from dreamplate.plate import parse_frames
+
+    try:
+        return track.slice(parse_frames(frames))
+    except SceneError as error:
+        raise SceneError(f"{source}: {error}") from error
+
+
+def in_units(track: CameraTrack, units: str | None) -> tuple[CameraTrack, str | None]:
+    """Return a track in another unit, and what was done where that is not plain.
+
+    Raises:
+        ConfigError: There is no such unit.
+    """
+    if units is None:
+        return track, None
+    try:
+        metres = UNITS.get(units) or float(units)
+    except ValueError:
+        metres = 0.0
+    if not 0 < metres < float("inf"):
+        raise ConfigError(f"units is {units!r}; choose {', '.join(UNITS)} or a length in metres above 0")
+    if track.metres_per_unit is None:
+        note = "the source states no unit; its numbers are kept and said to be in this one"
+        return track.with_(metres_per_unit=metres), f"unit {metres:g} m: {note}"
+    return track.scaled(track.metres_per_unit / metres).with_(metres_per_unit=metres), None
+
+
+def save(track: CameraTrack, target: str, kind: str | None = None) -> None:
+    """Write a track, say what was lost, and how far reading it back moves eight corners.
+
+    Raises:
+        SceneError: It cannot be written.
+    """
+    from dreamplate.files import raise_os_error
+    from dreamplate.plate.frames import format_frames
+    from dreamplate.scenes import read_cameras, write_cameras
+    from dreamplate.scenes.camera_formats import fitted, format_of
+    from dreamplate.scenes.camera_properties import corner_error
+
+    name = kind or format_of(target, writing=True)
+    try:
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise_os_error(error, Path(target).parent, SceneError)
+    for lost in write_cameras(track, target, kind=name):
+        print(f"{target}: {name} cannot hold {lost}", file=sys.stderr)  # noqa: T201
+    moved = corner_error(fitted(track, name), read_cameras(target, kind=name))
+    many = "1 camera" if track.still else f"{len(track)} cameras"
+    frames = format_frames(track.frames)
+    frames = frames if len(frames) < 60 else f"{track.frames[0]} ... {track.frames[-1]}"
+    print(f"{target}: {many}, frames {frames} ({name}); read back, corners move {moved:.2g} px")  # noqa: T201
+
+
+def table(track: CameraTrack, every: bool) -> list[str]:
+    """Return the lines of a small table of cameras."""
+    rows = [("frame", "size", "fx", "fy", "centre", "fov", "position", "looks", "lens", "name")]
+    for frame, camera in track.cameras.items():
+        position, forward = (
+            " ".join(f"{v:.4g}" for v in vector) for vector in (camera.position, camera.forward)
+        )
+        bent = " ".join(f"{name}={value:.3g}" for name, value in camera.lens.coefficients.items())
+        kind = "pinhole" if camera.lens.ideal else f"{camera.lens.kind} {bent}".strip()
+        rows.append(
+            (
+                str(frame),
+                f"{camera.width}x{camera.height}",
+                f"{camera.fx:.2f}",
+                f"{camera.fy:.2f}",
+                f"{camera.cx:.2f} {camera.cy:.2f}",
+                f"{camera.horizontal_fov:.1f}",
+                position,
+                forward,
+                kind,
+                camera.name,
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    if not every and len(lines) > 24:
+        lines[11:-10] = [f"... {len(lines) - 21} more (--all shows them)"]
+    return lines
