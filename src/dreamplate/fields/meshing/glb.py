@@ -7,9 +7,7 @@ apply it; who reads the bare mesh sees the world of the capture.
 
 from __future__ import annotations
 
-import json
 import os
-import struct
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from dreamplate.errors import SceneError
 from dreamplate.fields.meshing.encoding import linear, needs_offset, png_bytes
 from dreamplate.fields.meshing.mesh import Array, Mesh
 from dreamplate.files import write_bytes_atomic
+from dreamplate.scenes.gltf_file import pack_gltf
 
 __all__ = ["turn_to_y", "write_glb"]
 
@@ -100,7 +99,7 @@ def write_glb(
         {"name": "field", "primitives": [{"attributes": attributes, "indices": indices, "material": 0}]}
     ]
     document["materials"] = [material]
-    write_bytes_atomic(path, buffer.container(document), family=SceneError)
+    write_bytes_atomic(path, buffer.file(document), family=SceneError)
 
 
 class _Buffer:
@@ -132,15 +131,7 @@ class _Buffer:
         view = self.add(stored.tobytes(), _ARRAY)
         return self.accessor(view, _FLOAT, len(stored), f"VEC{stored.shape[1]}", **more)
 
-    def container(self, document: dict[str, Any]) -> bytes:
+    def file(self, document: dict[str, Any]) -> bytes:
         """Return the whole file."""
-        full = document | {
-            "buffers": [{"byteLength": len(self._data)}],
-            "bufferViews": self._views,
-            "accessors": self._accessors,
-        }
-        text = json.dumps(full, separators=(",", ":"), ensure_ascii=True).encode()
-        text += b" " * (-len(text) % 4)
-        size = 12 + 8 + len(text) + 8 + len(self._data)
-        head = struct.pack("<4sII", b"glTF", 2, size) + struct.pack("<I4s", len(text), b"JSON")
-        return head + text + struct.pack("<I4s", len(self._data), b"BIN\0") + bytes(self._data)
+        full = document | {"bufferViews": self._views, "accessors": self._accessors}
+        return pack_gltf(full, bytes(self._data), binary=True)
