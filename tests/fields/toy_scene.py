@@ -1,4 +1,4 @@
-"""A scene that is known in closed form, a coloured ball before nothing, and a field small enough for tests."""
+"""A scene known in closed form, a coloured ball before nothing, and a field small enough for tests."""
 
 from __future__ import annotations
 

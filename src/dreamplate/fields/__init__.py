@@ -7,27 +7,62 @@ from typing import TYPE_CHECKING
 from dreamplate.lazy import lazy
 
 if TYPE_CHECKING:
+    from dreamplate.fields.build import build_method
+    from dreamplate.fields.config import FitConfig
+    from dreamplate.fields.data import RayBatches
+    from dreamplate.fields.jobs import FitJob
+    from dreamplate.fields.load import Fitted, load_fit
+    from dreamplate.fields.lpips import Lpips, load_lpips
     from dreamplate.fields.method import Batch, FieldFunction, Method, Traced
+    from dreamplate.fields.metrics import psnr, ssim
+    from dreamplate.fields.photographs import Photographs, load_photographs
     from dreamplate.fields.rays import Rays, Samples, camera_rays
+    from dreamplate.fields.trainer import Trainer
 
 _HOME = {
     "Batch": "method",
     "FieldFunction": "method",
+    "FitConfig": "config",
+    "FitJob": "jobs",
+    "Fitted": "load",
+    "Lpips": "lpips",
     "Method": "method",
+    "Photographs": "photographs",
+    "RayBatches": "data",
     "Rays": "rays",
     "Samples": "rays",
     "Traced": "method",
+    "Trainer": "trainer",
+    "build_method": "build",
     "camera_rays": "rays",
+    "load_fit": "load",
+    "load_lpips": "lpips",
+    "load_photographs": "photographs",
+    "psnr": "metrics",
+    "ssim": "metrics",
 }
 
 __all__ = [
     "Batch",
     "FieldFunction",
+    "FitConfig",
+    "FitJob",
+    "Fitted",
+    "Lpips",
     "Method",
+    "Photographs",
+    "RayBatches",
     "Rays",
     "Samples",
     "Traced",
+    "Trainer",
+    "build_method",
     "camera_rays",
+    "load_fit",
+    "load_lpips",
+    "load_photographs",
+    "psnr",
+    "ssim",
 ]
 
 __getattr__, __dir__ = lazy(__name__, _HOME)

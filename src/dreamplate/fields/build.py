@@ -20,7 +20,7 @@ METHODS = {
     "nerf": "dreamplate.fields.nerf:NerfMethod",
     "ngp": "dreamplate.fields.ngp:NgpMethod",
 }
-"""Method → its class as ``module:name``, made from ``(options, extent, steps, draws, linear=…, device=…)``."""
+"""Method → its class, ``module:name``, made from ``(options, extent, steps, draws, linear=…, device=…)``."""
 
 
 def build_method(

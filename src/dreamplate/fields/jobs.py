@@ -251,4 +251,6 @@ def _notices(scene: Scene) -> list[str]:
             f"{scene.path}: {len(scene.missing)} listed files are missing, such as {scene.missing[0]}; their"
             " views are left out"
         )
-    return found + [f"{scene.path}: {topic}: {text}" for topic, text in scene.notes.items()]
+    if "left out" in scene.notes:
+        found.append(f"{scene.path}: left out: {scene.notes['left out']}")
+    return found

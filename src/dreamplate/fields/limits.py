@@ -32,7 +32,7 @@ def ray_limits(extent: Extent, origins: Tensor, directions: Tensor) -> tuple[Ten
         box = torch.as_tensor(extent.box, dtype=torch.float32, device=origins.device)
         safe = torch.where(directions.abs() < 1e-9, 1e-9, directions)
         sides = (box[:, None] - origins) / safe
-        near = sides.amin(0).amax(1).clamp_min(0)
+        near = sides.amin(0).amax(1).clamp_min(extent.near)
         far = sides.amax(0).amin(1)
     elif extent.kind == "forward":
         reference = torch.as_tensor(extent.reference, dtype=torch.float32, device=origins.device)
