@@ -90,6 +90,8 @@ class RenderConfig:
     """The take of a fit."""
     cameras: Path | None = None
     """A camera file; without one, --path makes the cameras."""
+    camera: str = ""
+    """Which camera of the file, where it has several."""
     path: Literal["views", "orbit", "dolly", "spline"] = "views"
     """views: the cameras of the capture; orbit, dolly, spline: moves made from them."""
     size: tuple[Side, Side] | None = None

@@ -36,7 +36,7 @@ def make_path(
     if config.cameras is not None:
         from dreamplate.scenes.camera_formats import read_cameras
 
-        return read_cameras(config.cameras, size=config.size)
+        return read_cameras(config.cameras, size=config.size, camera=config.camera or None)
     if not cameras:
         raise SceneError(f"{config.take}: the fit has no cameras; give a camera file with --cameras")
     frames = range(config.first_frame, config.first_frame + config.path_frames)
