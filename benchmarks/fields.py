@@ -73,10 +73,12 @@ def main() -> None:
     if "--" in own:
         more, own = own[own.index("--") + 1 :], own[: own.index("--")]
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("cases", nargs="*", default=list(CASES), choices=[*CASES, []])
+    parser.add_argument("cases", nargs="*", default=list(CASES), help=", ".join(CASES))
     parser.add_argument("--recipe", default="fast")
     parser.add_argument("--keep", type=Path, help="folder that keeps the takes")
     asked = parser.parse_args(own)
+    if unknown := set(asked.cases) - set(CASES):
+        parser.error(f"no such case: {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
     print(json.dumps(describe_machine()))
     print("| case | wanted dB | PSNR | SSIM | budget s | CPU s | of it figures | wall s | steps | peak GiB |")
     print("|---|---|---|---|---|---|---|---|---|---|")

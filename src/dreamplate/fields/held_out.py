@@ -32,6 +32,7 @@ PROBE = 4096
 """Pixels rendered to learn what a picture costs."""
 PROBE_SHARE = 0.005
 """Part of the time spent that this may have."""
+LATE = (0.5, 0.9)
 FIXED = 1.5
 """Seconds for writing pictures, film and figures."""
 
@@ -56,6 +57,7 @@ class HeldOut:
     _measuring: float = -1.0
     _per_ray: float = 0.0
     _probing: float = 0.0
+    _late: int = 0
     _preview_costs: list[float] = field(default_factory=list)
 
     @classmethod
@@ -109,15 +111,18 @@ class HeldOut:
         costs = self._preview_costs
         return not costs or sum(costs) + costs[-1] <= PREVIEW_SHARE * spent
 
-    def seconds_to_measure(self, spent: float) -> float:
+    def seconds_to_measure(self, spent: float, progress: float) -> float:
         """Return about how many processor seconds the final figures will take, as the field is now.
 
         Args:
             spent: Seconds spent so far; measuring may have a small part of them.
+            progress: How much of the fit is done, 0-1; late in it measuring is done whatever it costs.
         """
         if self._measuring < 0:
             self._measuring = self._time_metrics()
-        if self._probing <= PROBE_SHARE * spent:
+        late = sum(progress >= mark for mark in LATE) > self._late
+        self._late += late
+        if late or self._probing <= PROBE_SHARE * spent:
             began = cpu_seconds()
             self._per_ray = self._time_render()
             self._probing += cpu_seconds() - began

@@ -141,7 +141,7 @@ class FitJob:
         self.done += 1
         scalars = {name: float(value) / count for name, value in sums.items()}
         if self.config.max_cpu_seconds is not None:
-            self.budget.keep(self.held_out.seconds_to_measure(self.budget.spent))
+            self.budget.keep(self.held_out.seconds_to_measure(self.budget.spent, self.progress))
         scalars |= {"iterations": float(self.iterations), "progress": self.progress}
         previews = {"heldout": self.preview} if self._shows() else {}
         return Step(self.done, scalars, previews)
