@@ -2,7 +2,8 @@
 
     python benchmarks/hash_grid.py [--points 262144] [--repeats 3]
 
-Prints CPU seconds (user + system, all threads) and wall seconds, the best of the repeats, for uniform random points.
+Prints CPU seconds (user + system, all threads) and wall seconds, the best of the repeats, for uniform random
+points.
 """
 
 from __future__ import annotations
@@ -29,12 +30,10 @@ SIZES = {
 
 def machine() -> str:
     info = Path("/proc/cpuinfo")
-    names = (
-        [line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line]
-        if info.exists()
-        else []
-    )
-    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, torch {torch.__version__}"
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    name = names[0] if names else platform.processor()
+    return f"{name}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, torch {torch.__version__}"
 
 
 def timed(work: Callable[[], Tensor | None]) -> tuple[float, float, Tensor | None]:
@@ -46,7 +45,7 @@ def timed(work: Callable[[], Tensor | None]) -> tuple[float, float, Tensor | Non
 def measure(
     encode: Callable[[Tensor, Tensor, HashLevels], Tensor], levels: HashLevels, points: Tensor, repeats: int
 ) -> list[tuple[float, float]]:
-    """Return (CPU seconds, wall seconds) of forward, of backward to the table, and to the table and points."""
+    """Return CPU and wall seconds of forward, of backward to the table, and of it to the points too."""
     draws = torch.Generator().manual_seed(0)
     table = torch.randn((levels.entries, levels.features), generator=draws).requires_grad_()
     pull = torch.randn((len(points), levels.width), generator=draws)

@@ -1,7 +1,7 @@
-"""How a multiresolution hash grid lies in its table: scales, resolutions, and which entry belongs to which vertex.
+"""How a multiresolution hash grid lies in its table: scales, resolutions, which entry belongs to which vertex.
 
-Müller et al., "Instant Neural Graphics Primitives with a Multiresolution Hash Encoding", 2022, section 3; laid out as
-tiny-cuda-nn does, so that its tables can be used.
+Müller et al., "Instant Neural Graphics Primitives with a Multiresolution Hash Encoding", 2022, section 3;
+laid out as tiny-cuda-nn does, so that its tables can be used.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class HashLevels:
         resolutions: Per level, vertices per axis.
         offsets: Per level, its first entry in the table; then the number of entries of them all.
         hashed: Per level, whether entries are found by hash.
-        shift: Added to scaled coordinates: 0.5 staggers the levels (tiny-cuda-nn), 0 does not (nerfstudio's torch grid).
+        shift: Added to scaled coordinates: 0.5 staggers the levels (tiny-cuda-nn), 0 does not (nerfstudio).
         smooth: Interpolate with smoothstep instead of linearly.
     """
 
@@ -82,7 +82,8 @@ def hash_levels(
         growth: Factor from one level's resolution to the next.
         dims: 2 to 4.
         smooth: Interpolate with smoothstep, whose derivative is continuous.
-        every_level_hashed: As nerfstudio's torch grid has it: tables all of full size, resolutions rounded down, no half-cell shift.
+        every_level_hashed: As nerfstudio's torch grid has it: tables all of full size, resolutions rounded
+            down, no half-cell shift.
     """
     if growth is None:
         assert finest is not None

@@ -1,12 +1,13 @@
 """Kernels of the hash grid: features of points, and the gradients of tables and points.
 
-One item is a block of points at one level. ``hash_index`` finds the eight corners of each point's cell and its place
-in the cell, a loop that vectorises; ``hash_gather`` then reads the table. Split like this, many reads are under way
-at once, which is what the time goes into. A whole level is done before the next one, so that its part of the table
-stays in cache. On a graphics card a block is one point.
+One item is a block of points at one level. ``hash_index`` finds the eight corners of each point's cell and
+its place in the cell, a loop that vectorises; ``hash_gather`` then reads the table. Split like this, many
+reads are under way at once, which is what the time goes into. A whole level is done before the next one,
+so that its part of the table stays in cache. On a graphics card a block is one point.
 
-Gradients of the table need no atomics. CPU: one thread owns a level. CUDA: corners are sorted by entry, stably, and
-one thread owns an entry. Both give the same bits on every run.
+Gradients of the table need no atomics. CPU: one thread owns a level (``hash_scatter``). CUDA: corners are
+sorted by entry, stably, and one thread owns an entry (``hash_entry``). Both give the same bits on every
+run.
 """
 
 from __future__ import annotations
@@ -285,18 +286,50 @@ def hash_scatter(
         k5 = start + np.uint64(corners[5, j])
         k6 = start + np.uint64(corners[6, j])
         k7 = start + np.uint64(corners[7, j])
-        for f in range(width):
-            g = by_features[i, left + f]
-            ahead = g * x
-            behind = g - ahead
-            to_table[k0, f] += a * behind
-            to_table[k1, f] += a * ahead
-            to_table[k2, f] += b * behind
-            to_table[k3, f] += b * ahead
-            to_table[k4, f] += c * behind
-            to_table[k5, f] += c * ahead
-            to_table[k6, f] += d * behind
-            to_table[k7, f] += d * ahead
+        u = one - x
+        f = np.uint64(0)
+        while f + np.uint64(3) < width:  # four at once: the processor adds them as one
+            h = left + f
+            p = by_features[i, h]
+            q = by_features[i, h + np.uint64(1)]
+            r = by_features[i, h + np.uint64(2)]
+            s = by_features[i, h + np.uint64(3)]
+            _add_four(to_table, k0, f, a * u, p, q, r, s)
+            _add_four(to_table, k1, f, a * x, p, q, r, s)
+            _add_four(to_table, k2, f, b * u, p, q, r, s)
+            _add_four(to_table, k3, f, b * x, p, q, r, s)
+            _add_four(to_table, k4, f, c * u, p, q, r, s)
+            _add_four(to_table, k5, f, c * x, p, q, r, s)
+            _add_four(to_table, k6, f, d * u, p, q, r, s)
+            _add_four(to_table, k7, f, d * x, p, q, r, s)
+            f += np.uint64(4)
+        while f < width:  # two, or the last one twice with nothing the second time
+            h = min(f + np.uint64(1), width - np.uint64(1))
+            p = by_features[i, left + f]
+            q = by_features[i, left + h] if h > f else np.float32(0)
+            _add_two(to_table, k0, f, h, a * u, p, q)
+            _add_two(to_table, k1, f, h, a * x, p, q)
+            _add_two(to_table, k2, f, h, b * u, p, q)
+            _add_two(to_table, k3, f, h, b * x, p, q)
+            _add_two(to_table, k4, f, h, c * u, p, q)
+            _add_two(to_table, k5, f, h, c * x, p, q)
+            _add_two(to_table, k6, f, h, d * u, p, q)
+            _add_two(to_table, k7, f, h, d * x, p, q)
+            f += np.uint64(2)
+
+
+@scalar
+def _add_two(to_table: Any, k: Any, f: Any, h: Any, weight: Any, p: Any, q: Any) -> None:
+    to_table[k, f] += weight * p
+    to_table[k, h] += weight * q
+
+
+@scalar
+def _add_four(to_table: Any, k: Any, f: Any, weight: Any, p: Any, q: Any, r: Any, s: Any) -> None:
+    to_table[k, f] += weight * p
+    to_table[k, f + np.uint64(1)] += weight * q
+    to_table[k, f + np.uint64(2)] += weight * r
+    to_table[k, f + np.uint64(3)] += weight * s
 
 
 def hash_entry(
