@@ -122,7 +122,8 @@ def prepare(
         MediaError: A photograph is damaged.
         ResourceError: The disk is full.
     """
-    any_masks, turned, linear = False, 0, 0
+    masked: set[str] = set()
+    turned = linear = 0
     notices: list[str] = []
     for number, photograph in enumerate(photographs, 1):
         say(f"photograph {number} of {len(photographs)}")
@@ -145,15 +146,17 @@ def prepare(
             wanted = light if marks == "dark" else ~light
             keep = wanted.astype(np.float32) if keep is None else keep * wanted
         if keep is not None and not (keep > 0).all():
-            any_masks = True
-            path = masks / f"{photograph.shown}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write(Plate.from_rgb((keep > 0).astype(np.float32), "raw"), path)
+            masked.add(photograph.shown)
+            _write_mask(masks, photograph, keep)
+    if masked:  # the finder passes over photographs without a mask when others have one
+        for photograph in photographs:
+            if photograph.shown not in masked:
+                _write_mask(masks, photograph, np.ones((1, 1), np.float32))
     if turned:
         notices.append(f"{turned} photographs were turned upright as their Exif orientation says")
     if linear:
         notices.append(f"{linear} linear photographs were shown as 8-bit copies, each at its own exposure")
-    return any_masks, notices
+    return bool(masked), notices
 
 
 def plain(header: Header) -> bool:
@@ -195,6 +198,15 @@ def display_copy(plate: Plate) -> tuple[Plate, Pixels | None]:
         )
     shown = np.where(known[:, :, None], np.clip(colour.pixels, 0, 1), 0.5).astype(np.float32)
     return Plate.from_rgb(shown, "srgb_display"), None if known.all() else known.astype(np.float32)
+
+
+def _write_mask(masks: Path, photograph: Photograph, keep: Pixels) -> None:
+    """Write a mask for the feature finder; one pixel of white stands for all of them."""
+    header = photograph.header
+    values = np.broadcast_to(keep > 0, (header.height, header.width)).astype(np.float32)
+    path = masks / f"{photograph.shown}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(Plate.from_rgb(values, "raw"), path)
 
 
 def _mask_for(name: str, header: Header, masks: Path | None) -> Path | None:

@@ -3,7 +3,7 @@
 What the dialects do not share, and would be wrong if guessed:
 
     masks    nerfstudio ``mask_path``: black means ignore. instant-ngp ``dynamic_mask_NAME.png`` beside the
-             photograph: what is not black is to be ignored. Alpha 0 in a photograph means clear, never ignored.
+             photograph: what is not black is ignored. Alpha 0 in a photograph means clear, never ignored.
     depth    nerfstudio ``depth_file_path``: whole numbers are millimetres. instant-ngp ``depth_path``: times
              ``integer_depth_scale``. Both along the viewing axis. Real numbers (EXR) are taken as they are.
     world    left as it is; instant-ngp's ``scale`` and ``offset`` only say where its box lies.

@@ -179,7 +179,7 @@ def map_cameras(
             say("cameras and points, all at once")
             models = library.global_mapping(database, pictures, folder, options=_global(library, config))
         else:
-            placed = iter(range(2, 10**9))
+            placed = iter(range(3, 10**9))
             models = library.incremental_mapping(
                 database,
                 pictures,
