@@ -214,17 +214,18 @@ def look_at(position: npt.ArrayLike, target: npt.ArrayLike, up: npt.ArrayLike = 
 def interpolate_poses(first: Matrix, second: Matrix, share: float) -> Matrix:
     """Return the pose a share of the way: positions on a line, rotations on the shortest great circle."""
     between = first[:3, :3].T @ second[:3, :3]
-    cosine = np.clip((np.trace(between) - 1) / 2, -1, 1)
-    angle = math.acos(cosine)
+    skew = np.array(
+        [between[2, 1] - between[1, 2], between[0, 2] - between[2, 0], between[1, 0] - between[0, 1]]
+    )
+    sine, cosine = float(np.linalg.norm(skew)) / 2, (np.trace(between) - 1) / 2
+    angle = math.atan2(sine, cosine)
     turn = np.eye(3)
-    if angle > 1e-12:
-        values, vectors = np.linalg.eigh((between + between.T) / 2)
-        axis = vectors[:, np.argmax(values)]
-        skew = np.array(
-            [between[2, 1] - between[1, 2], between[0, 2] - between[2, 0], between[1, 0] - between[0, 1]]
-        )
-        if skew @ axis < 0:
-            axis = -axis
+    if angle > 1e-15:
+        if sine > 1e-6 or cosine > 0:
+            axis = skew / (2 * sine)
+        else:  # half a turn has no skew part: the axis is what stays
+            axis = np.linalg.eigh((between + between.T) / 2)[1][:, -1]
+            axis = -axis if skew @ axis < 0 else axis
         cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
         part = angle * share
         turn = np.eye(3) + math.sin(part) * cross + (1 - math.cos(part)) * cross @ cross
@@ -242,6 +243,9 @@ def _rigid(matrix: npt.ArrayLike, who: str) -> Matrix:
     full[: found.shape[0]] = found
     if not np.isfinite(full).all():
         raise MediaError(f"{who}: holds NaN or infinity; leave this view out or repair its pose")
+    if np.abs(full[3] - [0, 0, 0, 1]).max() > 1e-6:
+        row = " ".join(f"{value:g}" for value in full[3])
+        raise MediaError(f"{who}: its last row is {row}, not 0 0 0 1; transpose it if positions stand there")
     turn = full[:3, :3]
     if np.abs(turn.T @ turn - np.eye(3)).max() > _ORTHOGONAL or np.linalg.det(turn) < 0:
         raise MediaError(

@@ -12,6 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dreamplate.errors import SceneError
 from dreamplate.plate.camera import Camera
 from dreamplate.scenes.camera_json import CAMERAS_FORMAT
@@ -199,7 +201,8 @@ def read_cameras(
     place = Path(path)
     if name.startswith("colmap") and place.is_file():
         place = place.parent
-    track: CameraTrack = _load(CAMERA_FORMATS[name].reader)(place, size=size, camera=camera)
+    with np.errstate(all="ignore"):  # what overflows is refused by the camera that it would make
+        track: CameraTrack = _load(CAMERA_FORMATS[name].reader)(place, size=size, camera=camera)
     return track if size is None else track.map(lambda each: _resized(each, size, str(path)))
 
 

@@ -143,7 +143,7 @@ def even_times(position: Callable[[float], Doubles], count: int, frames: int, cl
     fine = np.linspace(0.0, count, max(200 * count, 20 * frames) + 1)
     way = np.array([position(time) for time in fine])
     gone = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(way, axis=0), axis=1))])
-    if not gone[-1] > 0:
+    if not gone[-1] > 1e-9 * np.abs(way).max():
         raise SceneError("spline: all cameras stand in one place; constant speed needs a way to go")
     wanted = np.linspace(0.0, gone[-1], frames, endpoint=not closed) if frames > 1 else np.zeros(1)
     return np.asarray(np.interp(wanted, gone, fine))

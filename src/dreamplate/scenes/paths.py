@@ -96,7 +96,7 @@ def dolly(
             raise SceneError("dolly: the camera stands on its target; choose another target")
         way = way / np.linalg.norm(way)
     closer = float(way @ camera.forward) * distance
-    if keep is not None and not (keep > 0 and keep - closer > 0):
+    if keep is not None and not (keep > 0 and keep - closer > 1e-6 * keep):
         raise SceneError(
             f"dolly: Z {keep} cannot keep its size over a move of {closer} towards it; move less"
         )

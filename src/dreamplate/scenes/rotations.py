@@ -19,10 +19,11 @@ def matrix_of(quaternion: npt.ArrayLike) -> Doubles:
         ValueError: Its length is 0 or not finite.
     """
     found = np.asarray(quaternion, float)
-    length = np.linalg.norm(found)
-    if not 0 < length < math.inf:
+    largest = np.abs(found).max()
+    if not 0 < largest < math.inf:
         raise ValueError(f"quaternion {found.tolist()} has no direction")
-    w, x, y, z = found / length
+    found = found / largest  # squares of extreme numbers would overflow
+    w, x, y, z = found / np.linalg.norm(found)
     return np.array(
         [
             [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],

@@ -17,6 +17,7 @@ from dreamplate.errors import DreamplateError, MissingExtraError, SceneError
 from dreamplate.files import atomic_path
 from dreamplate.plate.camera import Camera
 from dreamplate.scenes.camera_track import CameraTrack
+from dreamplate.scenes.rotations import quaternion_of
 
 __all__ = ["read_usd", "write_usd"]
 
@@ -67,7 +68,7 @@ def read_usd(
     try:
         stage = usd.Stage.Open(str(place))
     except pxr.Tf.ErrorException as error:
-        reason = " ".join(str(error).split())[-200:]
+        reason = " ".join(str(error).split()).rsplit(" : ", 1)[-1][:200]
         raise SceneError(f"{place}: USD cannot open it ({reason}); export it again") from error
     found = {str(p.GetPath()): p for p in stage.Traverse() if p.IsA(geom.Camera)}
     prim = _choose(found, camera, place)
@@ -85,10 +86,12 @@ def read_usd(
     cameras = {}
     for frame in frames:
         try:
-            cameras[frame] = _camera(pxr, prim, usd.TimeCode(frame), picture, stage)
+            cameras[frame] = _camera(pxr, prim, usd.TimeCode(frame), picture, frame not in times)
         except DreamplateError as error:
             raise SceneError(f"{where}: frame {frame}: {error}") from error
     stated = stage.HasAuthoredMetadata("metersPerUnit")
+    reach = geom.Camera(prim).GetClippingRangeAttr()
+    near, far = reach.Get() if reach.HasAuthoredValue() else (0.0, 0.0)
     up = str(geom.GetStageUpAxis(stage)).lower() if stage.HasAuthoredMetadata("upAxis") else None
     return CameraTrack(
         cameras,
@@ -96,6 +99,7 @@ def read_usd(
         name=prim.GetDisplayName() or prim.GetName(),
         metres_per_unit=geom.GetStageMetersPerUnit(stage) if stated else None,
         up="y" if up == "y" else "z" if up == "z" else None,
+        near_far=(near, far) if 0 < near < far < math.inf else None,
     )
 
 
@@ -137,7 +141,7 @@ def _conform(wide: float, high: float, picture: _Picture) -> tuple[float, float]
     }.get(picture.policy, (wide, high))
 
 
-def _camera(pxr: Any, prim: Any, time: Any, picture: _Picture, stage: Any) -> Camera:
+def _camera(pxr: Any, prim: Any, time: Any, picture: _Picture, between: bool) -> Camera:
     seen = pxr.UsdGeom.Camera(prim)
     if seen.GetProjectionAttr().Get(time) == "orthographic":
         raise SceneError("is orthographic; only perspective cameras are known here")
@@ -158,7 +162,10 @@ def _camera(pxr: Any, prim: Any, time: Any, picture: _Picture, stage: Any) -> Ca
     stretch = np.linalg.norm(pose[:3, :3], axis=0)
     if np.ptp(stretch) < 1e-5 * stretch.max():
         pose[:3, :3] /= stretch  # a camera under a scaled parent sees the same
-    millimetres = pxr.UsdGeom.GetStageMetersPerUnit(stage) * 100
+    if between:  # where USD mixed two matrices, the rotation nearest to the mixture
+        first, _, last = np.linalg.svd(pose[:3, :3])
+        pose[:3, :3] = first @ last
+    millimetres = pxr.UsdGeom.GetStageMetersPerUnit(prim.GetStage()) * 100
     return Camera(
         picture.width,
         picture.height,
@@ -210,9 +217,12 @@ def write_usd(track: CameraTrack, path: str | Path) -> None:
     stage.SetMetadata("renderSettingsPrimPath", _SETTINGS)
     if track.near_far is not None:
         seen.CreateClippingRangeAttr(pxr.Gf.Vec2f(*track.near_far))
-    placed = seen.AddTransformOp()
+    # Not one matrix: between samples USD would shear it.
+    placed = seen.AddTranslateOp(geom.XformOp.PrecisionDouble)
+    turned = seen.AddOrientOp(geom.XformOp.PrecisionDouble)
     for frame, camera in track.cameras.items():
-        placed.Set(pxr.Gf.Matrix4d(camera.camera_to_world.T.tolist()), frame)
+        placed.Set(pxr.Gf.Vec3d(*camera.position.tolist()), frame)
+        turned.Set(pxr.Gf.Quatd(*quaternion_of(camera.camera_to_world[:3, :3]).tolist()), frame)
     tenths = 0.01 / (track.metres_per_unit or _UNSTATED)
     table = np.array([_aperture(camera) for camera in track.cameras.values()]) * tenths
     attributes = (
