@@ -64,7 +64,7 @@ def measure(case: Case, recipe: str, take: Path, more: list[str]) -> dict[str, A
     wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     metrics = json.loads((take / "metrics.json").read_text())
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"wall": wall, "cpu": cpu, "peak": metrics["peak_rss_bytes"] / 2**30} | metrics["scalars"]
+    return {"wall": wall, "cpu": cpu, "peak": metrics["peak_rss_bytes"] / 2**30, **metrics["scalars"]}
 
 
 def main() -> None:

@@ -34,8 +34,8 @@ def views(folder: Path, sizes: list[tuple[int, int]], lens: Lens | None = None) 
     return found
 
 
-def grey(folder: Path, name: str, values: np.ndarray, **options: str) -> Path:
-    write(Plate(values.astype(np.float32)[:, :, None], ("Y",), "srgb_display"), folder / name, **options)
+def grey(folder: Path, name: str, values: np.ndarray, depth: str = "8") -> Path:
+    write(Plate(values.astype(np.float32)[:, :, None], ("Y",), "srgb_display"), folder / name, depth=depth)
     return folder / name
 
 
@@ -55,7 +55,7 @@ def test_area_resize_is_the_block_mean_where_it_divides_and_keeps_the_mean_else(
 
 
 def test_a_ramp_stays_a_ramp_so_that_a_resized_camera_sees_the_same() -> None:
-    ramp = np.repeat((np.arange(30, dtype=np.float32) + 0.5)[None, :, None], 4, axis=0) / 30
+    ramp = np.repeat((np.arange(30) + 0.5)[None, :, None] / 30, 4, axis=0).astype(np.float32)
     small = area_resize(ramp, 10, 4)[0, :, 0]
     np.testing.assert_allclose(small, (np.arange(10) + 0.5) / 10, atol=1e-6)
 
@@ -263,7 +263,7 @@ def test_crop_and_one_view(tmp_path: Path) -> None:
     seen = set()
     for _ in range(20):
         found = batches.draw(16, one_view=True).rays.views
-        assert found is not None and len(found.unique()) == 1
+        assert found is not None and bool((found == found[0]).all())
         seen.add(int(found[0]))
     assert seen == {0, 1}
 

@@ -32,7 +32,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def finished(scene: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     take = tmp_path_factory.mktemp("fits") / "whole"
-    fit(FitConfig(scene, steps=150, previews=2), take)
+    fit(FitConfig(scene, steps=100, previews=2), take)
     return take
 
 
@@ -40,7 +40,7 @@ def test_a_fit_learns_the_ball_and_says_how_well(finished: Path) -> None:
     found = json.loads((finished / "metrics.json").read_text())["scalars"]
     assert found["psnr"] > 20
     assert 0.7 < found["ssim"] <= 1
-    assert found["iterations"] == 150 and found["rays"] == 150 * 256
+    assert found["iterations"] == 100 and found["rays"] == 100 * 160
     assert found["psnr"] == pytest.approx((found["psnr[test/r_0]"] + found["psnr[test/r_1]"]) / 2)
     assert found["train_cpu_seconds"] > 0
 
@@ -50,15 +50,14 @@ def test_a_fit_leaves_pictures(finished: Path) -> None:
     beside = read(finished / "comparison.png")
     assert (beside.width, beside.height) == (3 * 24, 2 * 24)
     previews = sorted(path.name for path in (finished / "previews").iterdir())
-    assert previews == ["step_000002.png", "step_000003.png"]
+    assert previews == ["step_000001.png", "step_000002.png"]
     assert read(finished / "preview.png").width == 48
 
 
 def test_a_stopped_fit_ends_with_the_same_bits(scene: Path, finished: Path, tmp_path: Path) -> None:
-    config = FitConfig(scene, steps=150, previews=2)
+    config = FitConfig(scene, steps=100, previews=2)
     paused = fit(config, tmp_path / "t", stop_after=1)
     assert paused.status == "paused"
-    fit(config, tmp_path / "t", stop_after=1)
     assert fit(config, tmp_path / "t").status == "finished"
     for name in ("final.exr", "comparison.png", "preview.png"):
         np.testing.assert_array_equal(read(tmp_path / "t" / name).pixels, read(finished / name).pixels)
@@ -69,11 +68,11 @@ def test_a_stopped_fit_ends_with_the_same_bits(scene: Path, finished: Path, tmp_
 
 
 def test_a_budget_of_processor_time_is_kept(scene: Path, tmp_path: Path) -> None:
-    result = fit(FitConfig(scene, max_cpu_seconds=5.0, previews=0), tmp_path / "t")
+    result = fit(FitConfig(scene, max_cpu_seconds=4.0, previews=0), tmp_path / "t")
     assert result.steps == 100
     assert result.scalars["progress"] == 1
     assert result.scalars["iterations"] > 1
-    assert 2.0 < result.scalars["fit_cpu_seconds"] < 5.5
+    assert 1.5 < result.scalars["fit_cpu_seconds"] < 4.5
 
 
 def test_a_budget_that_is_spent_already_buys_one_step(scene: Path, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def write_toy(folder: Path, train: int = 6, test: int = 2, size: tuple[int, int]
 
 
 class ToyMethod:
-    """A dense grid of density and colour, 32 even samples a ray, Adam."""
+    """A dense grid of density and colour, 24 even samples a ray, Adam."""
 
     def __init__(self, side: int = 12, rate: float = 0.2) -> None:
         self.values = torch.zeros(1, 4, side, side, side, requires_grad=True)
@@ -66,7 +66,7 @@ class ToyMethod:
         self.optimiser = torch.optim.Adam([self.values], lr=rate)
 
     def rays_per_step(self, progress: float) -> int:
-        return 256
+        return 160
 
     def _look(self, points: Tensor) -> tuple[Tensor, Tensor]:
         found = nn.grid_sample(self.values, points.view(1, -1, 1, 1, 3), align_corners=True)[0, :, :, 0, 0]
@@ -81,7 +81,7 @@ class ToyMethod:
         draws: torch.Generator | None = None,
         stop: Tensor | None = None,
     ) -> Traced:
-        count, steps = len(rays), 32
+        count, steps = len(rays), 24
         jitter = torch.rand(count, 1, generator=draws) if training else 0.5
         edges = torch.linspace(0, 1, steps + 1)
         near, far = rays.near.clamp_min(1.5)[:, None], rays.far.clamp_max(4.5)[:, None]

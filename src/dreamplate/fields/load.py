@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -31,7 +31,7 @@ class Fitted:
 
     Attributes:
         method: The field and how rays through it are sampled.
-        config: Of the fit.
+        config: Of the fit, its device the one asked for.
         about: The scene as the fit knew it.
         device: Where it is.
     """
@@ -98,7 +98,7 @@ def load_fit(take: str | os.PathLike[str], device: str = "cpu") -> Fitted:
         raise TakeError(f"{opened.path}: is a take of {opened.kind!r}; give the take of a fit")
     if not opened.state_path.exists():
         raise TakeError(f"{opened.path}: nothing is learnt yet; run dreamplate resume {opened.path}")
-    config, place = opened.config(FitConfig), find_device(device)
+    config, place = replace(opened.config(FitConfig), device=device), find_device(device)
     state = read_state(opened.state_path)["job"]
     about = About.from_json(state["about"], str(opened.state_path))
     draws = torch.Generator().manual_seed(config.seed)
