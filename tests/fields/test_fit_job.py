@@ -181,7 +181,7 @@ def test_bad_options_are_told(changes: dict[str, Any], told: str) -> None:
         FitConfig(Path("scene"), **changes)
 
 
-@pytest.mark.parametrize("name", ["fast", "nerf"])
+@pytest.mark.parametrize("name", ["fast", "nerf", "ngp"])
 def test_recipes_are_whole(name: str) -> None:
     from dreamplate.take import load_recipe
 

@@ -16,6 +16,7 @@ from tyro.conf import Positional
 from dreamplate.errors import ConfigError
 from dreamplate.fields.fast_config import FastConfig
 from dreamplate.fields.nerf_config import NerfConfig
+from dreamplate.fields.ngp_config import NgpConfig
 from dreamplate.take.fields import Bounds
 from dreamplate.take.machine import parse_memory
 
@@ -102,6 +103,8 @@ class FitConfig:
     """Options of method fast."""
     nerf: NerfConfig = field(default_factory=NerfConfig)
     """Options of method nerf."""
+    ngp: NgpConfig = field(default_factory=NgpConfig)
+    """Options of method ngp."""
 
     def __post_init__(self) -> None:
         parse_memory(self.memory)
