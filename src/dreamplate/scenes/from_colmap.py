@@ -44,7 +44,7 @@ def read_colmap_scene(path: Path, holdout: int = 0, images: str = "") -> Scene:
         )
         for image in sorted(model.images.values(), key=lambda image: image.name)
     ]
-    found = gather(folder, listed, holdout)
+    found = gather(path, listed, holdout)
     points = model.points
     return Scene(
         path,
