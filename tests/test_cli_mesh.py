@@ -72,6 +72,18 @@ def test_it_writes_points_and_splats(tmp_path, capsys) -> None:
     assert b"property float f_dc_0" in (tmp_path / "s.ply").read_bytes()
 
 
+def test_a_preview_says_how_it_was_made(tmp_path) -> None:
+    from dreamplate.fields.config import FitConfig
+    from dreamplate.plate import info
+    from dreamplate.take import Take, read_provenance
+
+    Take.create(tmp_path / "t", "fit", FitConfig(scene=tmp_path))
+    words = ["--out", tmp_path / "m.ply", "--preview", tmp_path / "m.png", "--resolution", "16", "--quiet"]
+    assert main(["mesh", str(tmp_path / "t"), *map(str, words)]) == 0
+    assert read_provenance(tmp_path / "m.png")["kind"] == "fit"
+    assert "resolution: 16" in info(tmp_path / "m.png").metadata["mesh"]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
