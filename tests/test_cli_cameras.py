@@ -126,3 +126,18 @@ def test_a_size_that_is_not_stated_is_asked_for(tmp_path: Path, capsys: pytest.C
     assert run("convert", tmp_path / "m", tmp_path / "p.npy") == 8
     assert "give --near-far" in capsys.readouterr().err
     assert run("convert", tmp_path / "m", tmp_path / "p.npy", "--near-far", 1, 5) == 0
+
+
+def test_a_drawing_says_how_it_was_made(shot: Path, capsys: pytest.CaptureFixture) -> None:
+    from dreamplate.plate import read
+    from dreamplate.take import read_provenance
+
+    picture = shot.with_name("plan.png")
+    assert run("draw", shot, shot, "--out", picture) == 0
+    assert "60 cameras of 2 files" in capsys.readouterr().out
+    made = read_provenance(picture)
+    assert made["kind"] == "cameras draw"
+    assert made["sources"][0]["path"] == str(shot)
+    pixels = read(picture).pixels
+    assert pixels.shape[:2] == (480, 960)
+    assert (pixels.max(axis=2) > 0.5).mean() > 0.005

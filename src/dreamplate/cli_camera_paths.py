@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
@@ -70,7 +71,7 @@ class OrbitCommand:
         camera = (
             Camera.from_fov(*self.size, self.fov, np.eye(4))
             if self.like is None
-            else _camera(self.like, None).with_(end=None, time=None, name="")
+            else _chosen(_track(self.like), None).with_(end=None, time=None, name="")
         )
         made = orbit(
             camera,
@@ -171,11 +172,8 @@ class HoldCommand:
 def _track(source: str) -> CameraTrack:
     from dreamplate.scenes import read_cameras
 
-    return read_cameras(source)
-
-
-def _camera(source: str, frame: int | None) -> Camera:
-    return _chosen(_track(source), frame)
+    track = read_cameras(source)
+    return track if track.name else track.with_(name=Path(source).name)
 
 
 def _chosen(track: CameraTrack, frame: int | None) -> Camera:

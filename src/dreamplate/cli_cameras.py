@@ -1,4 +1,4 @@
-"""``dreamplate cameras convert | list | path | stereo``: camera files of every convention, and paths."""
+"""``dreamplate cameras``: camera files of every convention, converted, listed, drawn and made."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("show the cameras of a file", "dreamplate.cli_cameras:ListCommand"),
     "path": ("make a camera path", "dreamplate.cli_camera_paths:path"),
     "stereo": ("make the two eyes of a camera", "dreamplate.cli_cameras:StereoCommand"),
+    "draw": ("draw where cameras stand and look", "dreamplate.cli_cameras:DrawCommand"),
     "formats": ("list the conventions that are known", "dreamplate.cli_cameras:FormatsCommand"),
 }
 """Sub-command of ``cameras`` → what it does, and its dataclass or function."""
@@ -29,7 +30,7 @@ UNITS = {"m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "km": 1000.0, "in": 0.025
 
 
 def cameras(arguments: list[str]) -> int:
-    """``dreamplate cameras convert | list | path | stereo | formats``."""
+    """``dreamplate cameras convert | list | path | stereo | draw | formats``."""
     return dispatch("dreamplate cameras", COMMANDS, arguments)
 
 
@@ -159,6 +160,39 @@ class StereoCommand:
 
 
 @dataclass(frozen=True)
+class DrawCommand:
+    """Draw where cameras stand and look, from above and from the side."""
+
+    sources: Positional[tuple[str, ...]]
+    """Camera files, each in its own colour."""
+    out: str
+    """Picture to write."""
+    size: tuple[int, int] | None = None
+    """Width and height of the pictures, where a file does not state it; they say how wide a camera sees."""
+
+    def run(self) -> int:
+        """Write the picture; returns the exit code."""
+        from dreamplate.plate import write
+        from dreamplate.scenes import read_cameras
+        from dreamplate.scenes.camera_drawing import draw_tracks
+        from dreamplate.take.config import canonical_json, to_dict
+        from dreamplate.take.provenance import KEY
+        from dreamplate.take.record import new_record
+
+        if not self.sources:
+            raise ConfigError("sources: name a camera file or more")
+        tracks = [read_cameras(source, size=self.size) for source in self.sources]
+        picture = draw_tracks(tracks, [Path(source).name for source in self.sources])
+        record = to_dict(new_record("cameras draw", self, map(Path, filter(_is_file, self.sources))))
+        made = {name: record[name] for name in ("schema", "kind", "id", "seed", "versions", "sources")}
+        for source, name in zip(made["sources"], filter(_is_file, self.sources), strict=True):
+            source["path"] = name  # as it was asked for: a picture should not tell of its maker's folders
+        write(picture.with_metadata(**{KEY: canonical_json(made | {"config": to_dict(self)})}), self.out)
+        print(f"{self.out}: {sum(map(len, tracks))} cameras of {len(tracks)} files")  # noqa: T201
+        return 0
+
+
+@dataclass(frozen=True)
 class FormatsCommand:
     """List the camera conventions that are known."""
 
@@ -170,6 +204,10 @@ class FormatsCommand:
         for name, about in CAMERA_FORMATS.items():
             print(f"{name:<{width}}  {about.title} ({' '.join(about.endings) or 'a folder'})")  # noqa: T201
         return 0
+
+
+def _is_file(name: str) -> bool:
+    return Path(name).is_file()
 
 
 def only(track: CameraTrack, frames: str, source: str) -> CameraTrack:

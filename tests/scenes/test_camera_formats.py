@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tracks import corners_moved, moving, plain
 
-from dreamplate.errors import SceneError
+from dreamplate.errors import MissingExtraError, SceneError
 from dreamplate.plate import Camera, Lens
-from dreamplate.scenes import CAMERA_FORMATS, CameraTrack, read_cameras, write_cameras
+from dreamplate.scenes import CAMERA_FORMATS, CameraTrack, Scene, View, read_cameras, write_cameras
 from dreamplate.scenes.camera_formats import fitted, format_of, losses
 from dreamplate.scenes.camera_properties import PROPERTIES
+from dreamplate.scenes.scene_file import write_scene
 
 NAMES = {
     "cameras": "shot.cameras.json",
@@ -69,7 +71,7 @@ def held(kind: str) -> CameraTrack:
     return track.with_(near_far=(1.5, 12.0)) if kind == "llff" else track
 
 
-@pytest.mark.parametrize("kind", list(CAMERA_FORMATS))
+@pytest.mark.parametrize("kind", list(NAMES))
 def test_a_round_trip_moves_corners_by_less_than_a_hundredth_of_a_pixel(kind: str, tmp_path: Path) -> None:
     track = held(kind)
     assert losses(track, kind) == []
@@ -102,7 +104,7 @@ def test_a_round_trip_moves_corners_by_less_than_a_hundredth_of_a_pixel(kind: st
             np.testing.assert_array_equal(camera.end, wanted.end)
 
 
-@pytest.mark.parametrize("kind", list(CAMERA_FORMATS))
+@pytest.mark.parametrize("kind", list(NAMES))
 def test_any_track_arrives_as_what_the_format_holds_of_it(kind: str, tmp_path: Path) -> None:
     track = held("transforms").map(lambda camera: camera.with_(end=None))
     write_cameras(track, tmp_path / NAMES[kind], kind=kind)
@@ -112,7 +114,7 @@ def test_any_track_arrives_as_what_the_format_holds_of_it(kind: str, tmp_path: P
     assert corners_moved(back, again) == 0
 
 
-@pytest.mark.parametrize("kind", list(CAMERA_FORMATS))
+@pytest.mark.parametrize("kind", list(NAMES))
 def test_a_still_camera_stays_one(kind: str, tmp_path: Path) -> None:
     track = CameraTrack({7: plain()}, near_far=(1.0, 9.0))
     write_cameras(track, tmp_path / NAMES[kind], kind=kind)
@@ -195,11 +197,11 @@ def test_frames_left_out_lie_between_their_neighbours(kind: str, tmp_path: Path)
 
 
 def test_formats_are_told_by_what_is_in_them(tmp_path: Path) -> None:
-    for kind in CAMERA_FORMATS:
+    for kind, name in NAMES.items():
         folder = tmp_path / kind
         folder.mkdir()
-        write_cameras(moving().with_(near_far=(1.0, 2.0)), folder / NAMES[kind], kind=kind)
-        assert format_of(folder / NAMES[kind]).removesuffix("-text") == kind.removesuffix("-text")
+        write_cameras(moving().with_(near_far=(1.0, 2.0)), folder / name, kind=kind)
+        assert format_of(folder / name).removesuffix("-text") == kind.removesuffix("-text")
     assert format_of(tmp_path / "llff") == "llff"
     assert read_cameras(tmp_path / "colmap" / "model" / "images.bin").frames == moving().frames
 
@@ -209,7 +211,7 @@ def test_what_is_in_no_known_convention_names_those_that_are(tmp_path: Path) -> 
     odd.write_text(json.dumps({"cameras": []}))
     for path in (odd, tmp_path):
         with pytest.raises(
-            SceneError, match=r"no known camera convention; .*transforms, colmap.*realestate10k"
+            SceneError, match=r"no known camera convention; .*transforms, scene, colmap.*realestate10k"
         ):
             read_cameras(path)
     with pytest.raises(SceneError, match="--to: cameras, transforms"):
@@ -243,7 +245,7 @@ def test_a_stated_size_is_changed_only_in_scale(tmp_path: Path) -> None:
             read_cameras(place, kind=kind, size=(320, 320))
 
 
-@pytest.mark.parametrize("kind", [kind for kind in CAMERA_FORMATS if kind != "usd"])
+@pytest.mark.parametrize("kind", [kind for kind in NAMES if kind != "usd"])
 def test_damaged_files_are_one_line(kind: str, tmp_path: Path) -> None:
     place = tmp_path / NAMES[kind]
     write_cameras(moving().with_(near_far=(1.0, 2.0)), place, kind=kind)
@@ -261,3 +263,37 @@ def test_damaged_files_are_one_line(kind: str, tmp_path: Path) -> None:
         except SceneError as error:
             assert str(error).startswith(str(tmp_path))
             assert len(str(error)) < 600
+
+
+def test_cameras_of_a_scene_without_its_photographs(tmp_path: Path) -> None:
+    track = moving().map(lambda camera: camera.with_(lens=BENT))
+    named = {f: c.with_(name=f"shot.{f:04d}.png") for f, c in track.cameras.items()}
+    views = tuple(View(c.name, c, tmp_path / c.name) for c in named.values())
+    write_scene(Scene(tmp_path, "colmap", views, near_far=(1.0, 2.0)), tmp_path)
+    back = read_cameras(tmp_path)
+    assert format_of(tmp_path) == "scene"
+    assert (back.frames, back.near_far) == (track.frames, (1.0, 2.0))
+    assert corners_moved(track, back) == 0
+    with pytest.raises(SceneError, match="only read here"):
+        write_cameras(track, tmp_path / "scene.json", kind="scene")
+
+
+def test_usd_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pxr", None)
+    (tmp_path / "a.usda").write_text("#usda 1.0")
+    with pytest.raises(MissingExtraError, match=r'pip install "dreamplate\[usd\]"'):
+        read_cameras(tmp_path / "a.usda")
+    with pytest.raises(MissingExtraError):
+        write_cameras(moving(), tmp_path / "b.usda")
+
+
+def test_stages_that_are_none(tmp_path: Path) -> None:
+    pytest.importorskip("pxr")
+    (tmp_path / "a.usda").write_text("nothing of the kind")
+    with pytest.raises(SceneError, match="USD cannot open it"):
+        read_cameras(tmp_path / "a.usda")
+    (tmp_path / "b.usda").write_text("#usda 1.0\n")
+    with pytest.raises(SceneError, match="the stage has no camera"):
+        read_cameras(tmp_path / "b.usda")
+    with pytest.raises(SceneError, match=r"cannot write \.usdz"):
+        write_cameras(moving(), tmp_path / "c.usdz")

@@ -92,7 +92,7 @@ def test_a_spline_passes_through_its_keys(count: int, closed: bool) -> None:
 
 @pytest.mark.parametrize("closed", [False, True])
 def test_a_spline_has_no_jerks(closed: bool) -> None:
-    chosen, fine = keys(5), 400
+    chosen, fine = keys(5), 150
     segments = 5 if closed else 4
     track = spline(chosen, range(segments * fine + (not closed)), closed=closed)
     place = positions(track)
@@ -101,7 +101,7 @@ def test_a_spline_has_no_jerks(closed: bool) -> None:
         speed = np.diff(path, axis=0) * fine
         jump = np.linalg.norm(np.diff(speed, axis=0), axis=1)
         # A corner at a key would be a jump of the order of the speed itself, however fine the steps.
-        assert jump.max() < 0.1 * np.linalg.norm(speed, axis=1).max()
+        assert jump.max() < 0.2 * np.linalg.norm(speed, axis=1).max()
 
 
 def test_two_keys_make_a_straight_line() -> None:
@@ -117,14 +117,14 @@ def test_constant_speed(closed: bool) -> None:
     chosen = [
         plain().placed(look_at((4 * np.cos(a), 4 * np.sin(a), np.sin(2 * a)), (0, 0, 0))) for a in angles
     ]
-    even = spline(chosen, range(400), closed=closed, constant_speed=True)
+    even = spline(chosen, range(200), closed=closed, constant_speed=True)
     steps = np.linalg.norm(np.diff(positions(even), axis=0), axis=1)
     assert np.ptp(steps) / steps.mean() < 0.01
-    by_keys = np.linalg.norm(np.diff(positions(spline(chosen, range(400), closed=closed)), axis=0), axis=1)
+    by_keys = np.linalg.norm(np.diff(positions(spline(chosen, range(200), closed=closed)), axis=0), axis=1)
     assert np.ptp(by_keys) / by_keys.mean() > 0.5
     np.testing.assert_allclose(even.at(0).position, chosen[0].position)
     if not closed:
-        np.testing.assert_allclose(even.at(399).position, chosen[-1].position, atol=1e-9)
+        np.testing.assert_allclose(even.at(199).position, chosen[-1].position, atol=1e-9)
 
 
 def test_keys_in_one_place_are_a_pan() -> None:

@@ -20,6 +20,7 @@ from dreamplate.scenes.camera_json import CAMERAS_FORMAT
 from dreamplate.scenes.camera_properties import PROPERTIES
 from dreamplate.scenes.camera_track import CameraTrack
 from dreamplate.scenes.colmap_model import find_colmap
+from dreamplate.scenes.scene_cameras import SCENE_FORMAT
 
 __all__ = ["CAMERA_FORMATS", "CameraFormat", "fitted", "format_of", "losses", "read_cameras", "write_cameras"]
 
@@ -31,7 +32,7 @@ class CameraFormat:
     Attributes:
         title: What it is.
         reader: ``module:function`` that reads it.
-        writer: ``module:function`` that writes it.
+        writer: ``module:function`` that writes it; empty where it is only read.
         endings: File endings by which it is known for writing; a folder has none.
         keeps: Which of ``PROPERTIES`` it can hold.
     """
@@ -61,6 +62,13 @@ CAMERA_FORMATS: dict[str, CameraFormat] = {
         f"{_HOME}.transforms_format:read_transforms_track",
         f"{_HOME}.transforms_format:write_transforms_track",
         (".transforms.json",),
+        _ALL,
+    ),
+    "scene": CameraFormat(
+        "our own scene.json, its views (read only)",
+        f"{_HOME}.scene_cameras:read_scene_cameras",
+        "",
+        (),
         _ALL,
     ),
     "colmap": CameraFormat(
@@ -159,15 +167,16 @@ def _by_ending(name: str) -> str | None:
 
 def _sniff(place: Path) -> str | None:
     if place.is_dir():
-        if find_colmap(place) is not None:
-            return "colmap"
-        return "llff" if (place / "poses_bounds.npy").is_file() else None
+        listed = {"scene.json": "scene", "transforms.json": "transforms", "poses_bounds.npy": "llff"}
+        found = next((kind for name, kind in listed.items() if (place / name).is_file()), None)
+        return found or (None if find_colmap(place) is None else "colmap")
     if place.suffix.lower() == ".json":
         from dreamplate.scenes.transforms_json import load_json
 
         found = load_json(place)
-        if isinstance(found, dict) and found.get("format") == CAMERAS_FORMAT:
-            return "cameras"
+        own = found.get("format") if isinstance(found, dict) else None
+        if own in (CAMERAS_FORMAT, SCENE_FORMAT):
+            return "cameras" if own == CAMERAS_FORMAT else "scene"
         frames = found.get("frames") if isinstance(found, dict) else None
         first = frames[0] if isinstance(frames, list) and frames else None
         posed = isinstance(first, dict) and {"transform_matrix", "transform_matrix_start"} & set(first)
@@ -232,6 +241,8 @@ def write_cameras(track: CameraTrack, path: str | Path, *, kind: str | None = No
         MissingExtraError: USD is asked for and usd-core is not installed.
     """
     name = _checked(kind) if kind else format_of(path, writing=True)
+    if not CAMERA_FORMATS[name].writer:
+        raise SceneError(f"{path}: {name} is only read here; choose another convention with --to")
     _load(CAMERA_FORMATS[name].writer)(fitted(track, name), Path(path))
     return losses(track, name)
 

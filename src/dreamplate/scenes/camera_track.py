@@ -132,7 +132,9 @@ class CameraTrack:
 
 def _short(frames: Sequence[int]) -> str:
     text = format_frames(tuple(frames))
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return (
+        text if len(text) <= 60 else f"{text[:40].rsplit(',', 1)[0]} ... {frames[-1]} ({len(frames)} of them)"
+    )
 
 
 def numbers_of(names: Sequence[str]) -> tuple[int, ...] | None:

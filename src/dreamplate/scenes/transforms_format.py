@@ -32,6 +32,8 @@ def read_transforms_track(
     Raises:
         SceneError: The file cannot be used.
     """
+    path = Path(path)
+    path = path / "transforms.json" if path.is_dir() else path
     found = read_transforms(path, size=size)
     own = found.raw.get("dreamplate", {})
     if not isinstance(own, dict):
