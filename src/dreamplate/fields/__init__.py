@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from dreamplate.fields.build import build_method
     from dreamplate.fields.config import FitConfig
     from dreamplate.fields.data import RayBatches
+    from dreamplate.fields.deep_exr import Deep, read_deep
     from dreamplate.fields.jobs import FitJob
     from dreamplate.fields.load import Fitted, load_fit
     from dreamplate.fields.lpips import Lpips, load_lpips
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
     from dreamplate.fields.metrics import psnr, ssim
     from dreamplate.fields.photographs import Photographs, load_photographs
     from dreamplate.fields.rays import Rays, Samples, camera_rays
+    from dreamplate.fields.render_config import RenderConfig
+    from dreamplate.fields.render_job import RenderJob
     from dreamplate.fields.trainer import Trainer
 
 _HOME = {
     "Batch": "method",
+    "Deep": "deep_exr",
     "FieldFunction": "method",
     "FitConfig": "config",
     "FitJob": "jobs",
@@ -30,6 +34,8 @@ _HOME = {
     "Photographs": "photographs",
     "RayBatches": "data",
     "Rays": "rays",
+    "RenderConfig": "render_config",
+    "RenderJob": "render_job",
     "Samples": "rays",
     "Traced": "method",
     "Trainer": "trainer",
@@ -39,11 +45,13 @@ _HOME = {
     "load_lpips": "lpips",
     "load_photographs": "photographs",
     "psnr": "metrics",
+    "read_deep": "deep_exr",
     "ssim": "metrics",
 }
 
 __all__ = [
     "Batch",
+    "Deep",
     "FieldFunction",
     "FitConfig",
     "FitJob",
@@ -53,6 +61,8 @@ __all__ = [
     "Photographs",
     "RayBatches",
     "Rays",
+    "RenderConfig",
+    "RenderJob",
     "Samples",
     "Traced",
     "Trainer",
@@ -62,6 +72,7 @@ __all__ = [
     "load_lpips",
     "load_photographs",
     "psnr",
+    "read_deep",
     "ssim",
 ]
 
