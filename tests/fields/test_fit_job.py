@@ -94,6 +94,17 @@ def test_the_budget_counts_what_earlier_runs_spent() -> None:
     assert again.progress == pytest.approx(0.5, abs=0.03)
 
 
+def test_fog_that_is_slow_to_draw_does_not_end_a_fit() -> None:
+    budget = Budget(1000.0)
+    budget.start()
+    budget.keep(5000.0)
+    assert budget.progress < 0.01
+    budget.earlier = 750.0
+    assert budget.progress == pytest.approx(0.89, abs=0.01)
+    budget.keep(5000.0)
+    assert budget.progress == 1
+
+
 def test_without_test_views_the_figures_say_so(tmp_path: Path) -> None:
     scene = write_toy(tmp_path / "s", train=3, test=0)
     config = FitConfig(scene / "transforms_train.json", convention="transforms", holdout=0, steps=2)

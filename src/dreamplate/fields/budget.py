@@ -11,6 +11,8 @@ __all__ = ["Budget"]
 
 SHARE = 0.01
 """Part of the budget kept for what nobody foresees."""
+TRUST = ((0.3, 0.15), (0.6, 0.3), (1.0, 0.6))
+"""Until this much of the fit is done, at most this share of the budget is kept for the end."""
 
 
 class Budget:
@@ -41,7 +43,14 @@ class Budget:
             self.started = self.spent
 
     def keep(self, seconds: float) -> None:
-        """Set what is kept for the end."""
+        """Set what is kept for the end.
+
+        Early on a field is fog, which takes longer to draw than what it will become: an estimate counts in
+        full only late in the fit.
+        """
+        if self.total is not None:
+            most = next(share for until, share in TRUST if self.reached <= until)
+            seconds = min(seconds, most * self.total)
         self.reserve = seconds
 
     @property
