@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from dreamplate.fields.jobs import FitJob
     from dreamplate.fields.load import Fitted, load_fit
     from dreamplate.fields.lpips import Lpips, load_lpips
+    from dreamplate.fields.meshing.build import make_surface
+    from dreamplate.fields.meshing.config import MeshConfig
+    from dreamplate.fields.meshing.mesh import Mesh, PointCloud
+    from dreamplate.fields.meshing.writing import write_mesh
     from dreamplate.fields.method import Batch, FieldFunction, Method, Traced
     from dreamplate.fields.metrics import psnr, ssim
     from dreamplate.fields.photographs import Photographs, load_photographs
@@ -30,8 +34,11 @@ _HOME = {
     "FitJob": "jobs",
     "Fitted": "load",
     "Lpips": "lpips",
+    "Mesh": "meshing.mesh",
+    "MeshConfig": "meshing.config",
     "Method": "method",
     "Photographs": "photographs",
+    "PointCloud": "meshing.mesh",
     "RayBatches": "data",
     "Rays": "rays",
     "RenderConfig": "render_config",
@@ -44,9 +51,11 @@ _HOME = {
     "load_fit": "load",
     "load_lpips": "lpips",
     "load_photographs": "photographs",
+    "make_surface": "meshing.build",
     "psnr": "metrics",
     "read_deep": "deep_exr",
     "ssim": "metrics",
+    "write_mesh": "meshing.writing",
 }
 
 __all__ = [
@@ -57,8 +66,11 @@ __all__ = [
     "FitJob",
     "Fitted",
     "Lpips",
+    "Mesh",
+    "MeshConfig",
     "Method",
     "Photographs",
+    "PointCloud",
     "RayBatches",
     "Rays",
     "RenderConfig",
@@ -71,9 +83,11 @@ __all__ = [
     "load_fit",
     "load_lpips",
     "load_photographs",
+    "make_surface",
     "psnr",
     "read_deep",
     "ssim",
+    "write_mesh",
 ]
 
 __getattr__, __dir__ = lazy(__name__, _HOME)

@@ -132,14 +132,21 @@ def boundary_edges(vertices: Array, faces: Indices) -> int:
 
     Vertices at exactly one place count as one, so the seams of a texture are no holes.
     """
+    found = _unmatched(faces)
+    if not found:
+        return 0
     _, same = np.unique(vertices, axis=0, return_inverse=True)
-    welded = same.reshape(-1)[faces]
-    edges = np.concatenate([welded[:, [0, 1]], welded[:, [1, 2]], welded[:, [2, 0]]])
+    return _unmatched(same.reshape(-1)[faces])
+
+
+def _unmatched(faces: Indices) -> int:
+    """Return how many edges lack exactly one partner that runs the other way."""
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     edges = edges[edges[:, 0] != edges[:, 1]]
-    count = int(same.max()) + 1 if len(same) else 0
+    count = int(faces.max()) + 1 if len(faces) else 0
     there, forward = np.unique(edges[:, 0] * count + edges[:, 1], return_counts=True)
     back, backward = np.unique(edges[:, 1] * count + edges[:, 0], return_counts=True)
-    matched = np.isin(there, back[backward == 1]) & (forward == 1)
+    matched = np.isin(there, back[backward == 1], assume_unique=True) & (forward == 1)
     return int((~matched).sum())
 
 
