@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tyro.conf import Positional
 
 from dreamplate.cli import dispatch
-from dreamplate.cli_cameras import save
+from dreamplate.cli_camera_files import save
 from dreamplate.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -1,13 +1,12 @@
-"""The camera files that are known: one table, and what it takes to read and write any of them.
+"""Camera files of every known convention: found out, read, written, and what was lost said.
 
-Each format has a module with ``read_X(path, size=, camera=) -> CameraTrack`` and ``write_X(track, path)``,
-and states what it can hold. What a track has and a format cannot hold is named.
+Each format (see ``camera_table.py``) has a module with ``read_X(path, size=, camera=) -> CameraTrack`` and
+``write_X(track, path)``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,117 +17,12 @@ from dreamplate.errors import SceneError
 from dreamplate.plate.camera import Camera
 from dreamplate.scenes.camera_json import CAMERAS_FORMAT
 from dreamplate.scenes.camera_properties import PROPERTIES
+from dreamplate.scenes.camera_table import CAMERA_FORMATS, CameraFormat
 from dreamplate.scenes.camera_track import CameraTrack
 from dreamplate.scenes.colmap_model import find_colmap
 from dreamplate.scenes.scene_cameras import SCENE_FORMAT
 
 __all__ = ["CAMERA_FORMATS", "CameraFormat", "fitted", "format_of", "losses", "read_cameras", "write_cameras"]
-
-
-@dataclass(frozen=True)
-class CameraFormat:
-    """One kind of camera file.
-
-    Attributes:
-        title: What it is.
-        reader: ``module:function`` that reads it.
-        writer: ``module:function`` that writes it; empty where it is only read.
-        endings: File endings by which it is known for writing; a folder has none.
-        keeps: Which of ``PROPERTIES`` it can hold.
-    """
-
-    title: str
-    reader: str
-    writer: str
-    endings: tuple[str, ...]
-    keeps: frozenset[str]
-
-
-_TRACK = frozenset({"fps", "name", "units", "up", "near_far"})
-_NUMBERS = frozenset({"numbers", "named_numbers"})
-_ALL = frozenset(PROPERTIES)
-_HOME = "dreamplate.scenes"
-
-CAMERA_FORMATS: dict[str, CameraFormat] = {
-    "cameras": CameraFormat(
-        "our own cameras.json, every field exact",
-        f"{_HOME}.camera_json:read_cameras_json",
-        f"{_HOME}.camera_json:write_cameras_json",
-        (".cameras.json",),
-        _ALL,
-    ),
-    "transforms": CameraFormat(
-        "transforms.json of nerfstudio, instant-ngp, Blender scenes",
-        f"{_HOME}.transforms_format:read_transforms_track",
-        f"{_HOME}.transforms_format:write_transforms_track",
-        (".transforms.json",),
-        _ALL,
-    ),
-    "scene": CameraFormat(
-        "our own scene.json, its views (read only)",
-        f"{_HOME}.scene_cameras:read_scene_cameras",
-        "",
-        (),
-        _ALL,
-    ),
-    "colmap": CameraFormat(
-        "COLMAP's model folder, binary",
-        f"{_HOME}.colmap_format:read_colmap",
-        f"{_HOME}.colmap_format:write_colmap",
-        (),
-        frozenset({"lens", "centre", "aspect", "sizes", "names", "gaps", "numbers"}),
-    ),
-    "colmap-text": CameraFormat(
-        "COLMAP's model folder, text",
-        f"{_HOME}.colmap_format:read_colmap",
-        f"{_HOME}.colmap_format:write_colmap_text",
-        (),
-        frozenset({"lens", "centre", "aspect", "sizes", "names", "gaps", "numbers"}),
-    ),
-    "llff": CameraFormat(
-        "LLFF's poses_bounds.npy",
-        f"{_HOME}.llff_format:read_llff",
-        f"{_HOME}.llff_format:write_llff",
-        (".npy",),
-        frozenset({"sizes", "near_far", "named_numbers", "gaps"}),
-    ),
-    "usd": CameraFormat(
-        "OpenUSD camera (needs usd-core)",
-        f"{_HOME}.usd_format:read_usd",
-        f"{_HOME}.usd_format:write_usd",
-        (".usd", ".usda", ".usdc", ".usdz"),
-        frozenset({"centre", "aspect", "film", "films"}) | _TRACK | _NUMBERS,
-    ),
-    "chan": CameraFormat(
-        "Nuke's .chan, rotation order ZXY",
-        f"{_HOME}.chan_format:read_chan",
-        f"{_HOME}.chan_format:write_chan",
-        (".chan",),
-        frozenset({"gaps", "film"}) | _TRACK | _NUMBERS,
-    ),
-    "nuke": CameraFormat(
-        "Nuke script with a Camera node",
-        f"{_HOME}.nuke_format:read_nuke",
-        f"{_HOME}.nuke_format:write_nuke",
-        (".nk",),
-        frozenset({"centre", "aspect", "film", "films"}) | _TRACK | _NUMBERS,
-    ),
-    "gltf": CameraFormat(
-        "glTF 2.0 camera node",
-        f"{_HOME}.gltf_format:read_gltf",
-        f"{_HOME}.gltf_format:write_gltf",
-        (".gltf", ".glb"),
-        _ALL - {"shutter", "gaps"},
-    ),
-    "realestate10k": CameraFormat(
-        "RealEstate10K and ACID lists",
-        f"{_HOME}.realestate_format:read_realestate",
-        f"{_HOME}.realestate_format:write_realestate",
-        (".txt",),
-        frozenset({"centre", "aspect", "gaps"}) | _TRACK | _NUMBERS,
-    ),
-}
-"""Name → format."""
 
 
 def known() -> str:
