@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
 from tracks import moving, plain
 
 from dreamplate.errors import SceneError
+from dreamplate.plate import Lens
 from dreamplate.scenes import CameraTrack
 from dreamplate.scenes.camera_track import numbers_of, track_of_names
 
@@ -76,3 +79,12 @@ def test_frame_numbers_are_the_last_ones_in_names() -> None:
     track = track_of_names(cameras)
     assert [camera.name for camera in track.cameras.values()] == ["a.png", "b.png"]
     assert track.frames == (1, 2)
+
+
+def test_tracks_are_pickled_and_copied() -> None:
+    lens = Lens("perspective", {"k1": 0.1})
+    track = moving().map(lambda camera: camera.with_(lens=lens)).with_(fps=24.0, up="z")
+    back = pickle.loads(pickle.dumps(track))
+    assert (back.frames, back.fps, back.up, back.at(3).lens) == (track.frames, 24.0, "z", lens)
+    assert hash(back.at(3).lens) == hash(lens)
+    np.testing.assert_array_equal(copy.deepcopy(track).at(5).camera_to_world, track.at(5).camera_to_world)

@@ -75,6 +75,12 @@ class Lens:
         """Whether this is a pinhole."""
         return self.kind == "perspective" and not self.coefficients
 
+    def __hash__(self) -> int:
+        return hash((self.kind, tuple(self.coefficients.items())))
+
+    def __reduce__(self) -> tuple[type[Lens], tuple[str, dict[str, float]]]:
+        return Lens, (self.kind, dict(self.coefficients))
+
     def __getitem__(self, name: str) -> float:
         return self.coefficients.get(name, 0.0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any, Literal
@@ -47,10 +47,10 @@ class CameraTrack:
         who = f"track {self.name!r}" if self.name else "track"
         if not self.cameras:
             raise SceneError(f"{who}: holds no camera; need at least one frame")
-        for field in ("fps", "metres_per_unit"):
-            value = getattr(self, field)
+        for name in ("fps", "metres_per_unit"):
+            value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
-                raise SceneError(f"{who}: {field} is {value}; need a finite number above 0")
+                raise SceneError(f"{who}: {name} is {value}; need a finite number above 0")
         if self.up not in (None, "y", "z"):
             raise SceneError(f"{who}: up is {self.up!r}; choose y or z")
         if self.near_far is not None and not 0 < self.near_far[0] < self.near_far[1] < math.inf:
@@ -62,6 +62,10 @@ class CameraTrack:
     def of(cls, cameras: Iterable[Camera], first: int = 1, **about: Any) -> CameraTrack:
         """Return a track of cameras in order, numbered from ``first``."""
         return cls(dict(enumerate(cameras, first)), **about)
+
+    def __reduce__(self) -> tuple[type[CameraTrack], tuple[Any, ...]]:
+        others = (getattr(self, each.name) for each in fields(self)[1:])
+        return CameraTrack, (dict(self.cameras), *others)
 
     def __len__(self) -> int:
         return len(self.cameras)
