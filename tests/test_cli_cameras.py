@@ -35,6 +35,15 @@ def test_convert_says_what_is_lost_and_how_far_corners_move(
     assert read_cameras(target).frames == tuple(range(1005, 1010))
 
 
+@pytest.mark.parametrize("target", ["p.npy", "a.nk", "a.usda", "model", "a.chan"])
+def test_corners_are_compared_of_the_right_frames(
+    shot: Path, target: str, capsys: pytest.CaptureFixture
+) -> None:
+    where = shot.with_name(target)
+    assert run("convert", shot, where, "--frames", "1001-1009x4", "--near-far", 1, 9) == 0
+    assert float(capsys.readouterr().out.split("corners move ")[1].split()[0]) < 0.01
+
+
 def test_strict_writes_nothing(shot: Path, capsys: pytest.CaptureFixture) -> None:
     target = shot.with_name("shot.chan")
     assert run("convert", shot, target, "--strict") == 8

@@ -58,13 +58,13 @@ def corner_error(before: CameraTrack, after: CameraTrack) -> float:
     """Return how far, in pixels, the eight corners of a box in front of each camera move at most.
 
     The box reaches from the content's nearest distance (where the track knows it, or else from the extent of
-    the camera's path) to twice that. Frames are compared by number, or in order where numbers were lost.
+    the camera's path) to twice that. Frames are compared in order, or by number where some were made up between them.
     """
     where = np.array([camera.position for camera in _all(before)])
     near = before.near_far[0] if before.near_far else float(np.ptp(where, axis=0).max()) or 1.0
-    most = 0.0
+    most, ordered = 0.0, tuple(_all(after))
     for number, (frame, old) in enumerate(before.cameras.items()):
-        new = after.cameras.get(frame) or tuple(_all(after))[number]
+        new = ordered[number] if len(ordered) == len(before) else after.at(frame)
         corners = np.array([[0.1, 0.1], [0.9, 0.1], [0.1, 0.9], [0.9, 0.9]]) * [old.width, old.height]
         origins, rays = old.rays(corners)
         box = np.concatenate([origins + rays * near, origins + rays * 2 * near])
