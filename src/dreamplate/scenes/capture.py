@@ -161,7 +161,7 @@ def _solve(
         pair, number = max(matched.inliers.items(), key=lambda item: item[1])
         raise SceneError(
             f"{config.source}: photographs match ({number} times between {pair[0]} and {pair[1]}), "
-            f"but no camera could be placed; move the camera sideways between photographs, do not only turn it"
+            f"but no camera could be placed; move the camera sideways between photographs, not only turn it"
         )
     for image in model.images.values():
         image.name = names[image.name]

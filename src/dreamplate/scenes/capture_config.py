@@ -36,7 +36,7 @@ class CaptureConfig:
     matching: Literal["auto", "exhaustive", "sequential"] = "auto"
     """Which photographs are compared: exhaustive, all pairs; sequential, neighbours in order; auto,
     neighbours for videos and for more photographs than --exhaustive-up-to."""
-    exhaustive_up_to: Annotated[int, Bounds(ge=2)] = 250
+    exhaustive_up_to: Annotated[int, Bounds(ge=2)] = 150
     """Most photographs of which auto compares all pairs."""
     overlap: Annotated[int, Bounds(ge=1, le=1000)] = 10
     """How many following photographs sequential compares each with, some more at growing distances."""

@@ -92,7 +92,7 @@ def upright(rotations: Doubles) -> Doubles:
     """Return the rotation that brings to +Z what was up when the photographs were taken.
 
     People hold cameras level: the right-hand vectors of the cameras lie in the ground plane. Up is the
-    direction most nearly square to all of them, if they point many ways; or else the mean of the cameras' own.
+    direction most nearly square to all, if they point many ways, or else the mean of the cameras' own up.
 
     Args:
         rotations: ``(n, 3, 3)`` camera-to-world, OpenGL axes.
