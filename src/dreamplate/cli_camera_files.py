@@ -67,13 +67,15 @@ def save(track: CameraTrack, target: str, kind: str | None = None) -> None:
         Path(target).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise_os_error(error, Path(target).parent, SceneError)
-    for lost in write_cameras(track, target, kind=name):
-        print(f"{target}: {name} cannot hold {lost}", file=sys.stderr)  # noqa: T201
+    lost = write_cameras(track, target, kind=name)
+    for each in lost:
+        print(f"{target}: {name} cannot hold {each}", file=sys.stderr)  # noqa: T201
     moved = corner_error(fitted(track, name), read_cameras(target, kind=name))
+    aside = ", losses aside" if lost else ""
     many = "1 camera" if track.still else f"{len(track)} cameras"
     frames = format_frames(track.frames)
     frames = frames if len(frames) < 60 else f"{track.frames[0]} ... {track.frames[-1]}"
-    print(f"{target}: {many}, frames {frames} ({name}); read back, corners move {moved:.2g} px")  # noqa: T201
+    print(f"{target}: {many}, frames {frames} ({name}); read back, corners move {moved:.2g} px{aside}")  # noqa: T201
 
 
 def table(track: CameraTrack, every: bool) -> list[str]:

@@ -58,7 +58,8 @@ def corner_error(before: CameraTrack, after: CameraTrack) -> float:
     """Return how far, in pixels, the eight corners of a box in front of each camera move at most.
 
     The box reaches from the content's nearest distance (where the track knows it, or else from the extent of
-    the camera's path) to twice that. Frames are compared in order, or by number where some were made up between them.
+    the camera's path) to twice that. Frames are compared in order, or by number where some were made up
+    between them.
     """
     where = np.array([camera.position for camera in _all(before)])
     near = before.near_far[0] if before.near_far else float(np.ptp(where, axis=0).max()) or 1.0
