@@ -7,6 +7,7 @@ import pytest
 import torch
 from analytic import THINGS, Ball, first_hit, path, space
 
+from dreamplate.fields.compositing import composite
 from dreamplate.fields.passes import FAINT, NOTHING, decode, surface_of
 from dreamplate.fields.rays import Rays, Samples
 from dreamplate.fields.render_config import RenderConfig
@@ -105,7 +106,7 @@ def test_median_and_mean_of_two_veils() -> None:
         torch.tensor([0.4, 0.6]),
         torch.ones(2, 3),
     )
-    met = surface_of(rays, samples)
+    met = surface_of(rays, samples, composite(samples))
     mean = (0.4 * 2.1 + 0.36 * 4) / 0.76
     assert met.opacity.item() == pytest.approx(0.76)
     assert met.distance.item() == pytest.approx(mean)
@@ -124,13 +125,13 @@ def test_faint_rays_meet_nothing_and_empty_ones_neither() -> None:
         torch.tensor([FAINT / 2, FAINT * 2]),
         torch.ones(2, 3),
     )
-    met = surface_of(rays, samples)
+    met = surface_of(rays, samples, composite(samples))
     assert met.met.tolist() == [False, False, True]
     assert met.distance.tolist() == [NOTHING, NOTHING, pytest.approx(2.0)]
     nothing = Samples(
         torch.zeros(4, dtype=torch.long), *(torch.zeros(0) for _ in range(3)), torch.zeros(0, 3)
     )
-    assert surface_of(rays, nothing).median.tolist() == [NOTHING] * 3
+    assert surface_of(rays, nothing, composite(nothing)).median.tolist() == [NOTHING] * 3
 
 
 def test_colour_is_decoded_from_the_encoding_of_the_fit() -> None:

@@ -28,7 +28,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dreamplate.fields.compositing import composite, composite_packed
+from dreamplate.fields.compositing import Composite, composite_packed
 from dreamplate.fields.method import Method
 from dreamplate.fields.rays import Rays, Samples
 from dreamplate.fields.volume import unpack
@@ -39,9 +39,9 @@ __all__ = [
     "FAINT",
     "NOTHING",
     "Surface",
+    "beauty_of",
     "camera_motion",
     "decode",
-    "linear_colour",
     "normals_at",
     "surface_of",
 ]
@@ -89,14 +89,14 @@ class Surface:
     points: Tensor
 
 
-def linear_colour(samples: Samples, encoding: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Return premultiplied scene-linear colour ``(n, 3)``, opacity ``(n,)`` and weights ``(m,)`` of samples.
+def beauty_of(made: Composite, encoding: str) -> Float[Tensor, "n 4"]:
+    """Return premultiplied scene-linear colour and opacity.
 
     Fields are trained on composites in their own encoding, so light is composited there and decoded after:
     straight, per ray.
     """
-    made = composite(samples)
-    return decode_premultiplied(made.colour, made.opacity, encoding), made.opacity, made.weights
+    light = decode_premultiplied(made.colour, made.opacity, encoding)
+    return torch.cat([light, made.opacity[:, None]], dim=1)
 
 
 def decode_premultiplied(colour: Tensor, opacity: Tensor, encoding: str) -> Tensor:
@@ -118,9 +118,8 @@ def decode(straight: Tensor, encoding: str) -> Tensor:
     return (torch.sign(straight) * light).to(straight.dtype)
 
 
-def surface_of(rays: Rays, samples: Samples) -> Surface:
-    """Return what rays met, from the weights of their samples."""
-    made = composite(samples)
+def surface_of(rays: Rays, samples: Samples, made: Composite) -> Surface:
+    """Return what rays met, from their samples and the weights that compositing gave these."""
     met = made.opacity >= FAINT
     cover = made.opacity.clamp_min(1e-12)
     distance = made.depth / cover

@@ -12,15 +12,16 @@ from torch import Tensor
 
 from dreamplate.errors import ResourceError
 from dreamplate.fields.camera_sampling import sample_rays
+from dreamplate.fields.compositing import composite
 from dreamplate.fields.deep import DeepPixels, Pieces, merge_pieces
 from dreamplate.fields.deep_exr import Deep
 from dreamplate.fields.holdout import cut_samples, stops_of, with_backing
 from dreamplate.fields.method import Method
 from dreamplate.fields.passes import (
     Surface,
+    beauty_of,
     camera_motion,
     channels_of,
-    linear_colour,
     normals_at,
     surface_of,
 )
@@ -130,21 +131,25 @@ class _Worker:
     @torch.no_grad()
     def render(self, pixels: npt.NDArray[np.int64]) -> Piece:
         """Return the channels ``(n, c)`` of pixels, and their deep samples where wanted."""
-        config, plain = self.config, self.shot.sampling.plain
-        rays, samples = self._trace(pixels, None)
+        config, sampling = self.config, self.shot.sampling
+        beauty = torch.zeros(len(pixels), 4, device=self.field.device)
+        made: dict[str, npt.NDArray[np.float32]] = {}
         deep: list[Pieces] = []
-        if plain:
-            beauty, weights = self._beauty(samples)
-            deep = self._pieces(rays, samples, weights) if config.deep else []
-        else:
-            beauty = torch.zeros(len(pixels), 4, device=self.field.device)
-            share = 1 / self.shot.sampling.samples
-            for number in range(self.shot.sampling.samples) if "beauty" in config.passes else ():
-                spread, found = self._trace(pixels, number)
-                colour, weights = self._beauty(found)
-                beauty += colour * share
-                deep += self._pieces(spread, found, weights * share) if config.deep else []
-        made = self._passes(rays, surface_of(rays, samples), beauty)
+        if sampling.plain or set(config.passes) != {"beauty"}:
+            rays, samples = self._trace(pixels, None)
+            summed = composite(samples)
+            if set(config.passes) != {"beauty"}:
+                made = self._passes(rays, surface_of(rays, samples, summed))
+            if sampling.plain:
+                beauty = beauty_of(summed, self.field.encoding)
+                deep += self._pieces(rays, samples, summed.weights)
+        if not sampling.plain and "beauty" in config.passes:
+            for number in range(sampling.samples):
+                rays, samples = self._trace(pixels, number)
+                summed = composite(samples)
+                beauty += beauty_of(summed, self.field.encoding) / sampling.samples
+                deep += self._pieces(rays, samples, summed.weights / sampling.samples)
+        made["beauty"] = _columns(beauty)
         values = np.concatenate([made[name] for name in config.passes], axis=1)
         if not config.deep:
             return values, None
@@ -169,21 +174,18 @@ class _Worker:
             samples = with_backing(samples, torch.where(seen, hold, torch.inf).to(device))
         return rays, samples
 
-    def _beauty(self, samples: Samples) -> tuple[Tensor, Tensor]:
-        colour, opacity, weights = linear_colour(samples, self.field.encoding)
-        return torch.cat([colour, opacity[:, None]], dim=1), weights
-
     def _pieces(self, rays: Rays, samples: Samples, weights: Tensor) -> list[Pieces]:
+        if not self.config.deep:
+            return []
         pixel = samples.ray_indices
         planar = rays.cosines[pixel]
         return [Pieces(pixel, samples.starts * planar, samples.ends * planar, weights, samples.colours)]
 
-    def _passes(self, rays: Rays, surface: Surface, beauty: Tensor) -> dict[str, npt.NDArray[np.float32]]:
+    def _passes(self, rays: Rays, surface: Surface) -> dict[str, npt.NDArray[np.float32]]:
         shot, wanted = self.shot, set[str](self.config.passes)
         planar_median = torch.where(surface.met, surface.median * rays.cosines, surface.median)
         spread = surface.variance.clamp_min(0).sqrt() / surface.planar.clamp_min(1e-12)
         tensors: dict[str, Callable[[], Tensor]] = {
-            "beauty": lambda: beauty,
             "z": lambda: surface.planar,
             "range": lambda: surface.distance,
             "median": lambda: planar_median,
