@@ -1,4 +1,4 @@
-"""Marching through occupied space: every step where it is full, none where it is empty, the same everywhere."""
+"""Marching through occupied space: every step where it is full, none where it is empty."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -17,6 +18,7 @@ from dreamplate.fields.rays import Rays, camera_rays
 from dreamplate.fields.spaces import Extent
 from dreamplate.plate.camera import Camera, look_at
 
+FOV = 50
 TINY = NgpConfig(
     levels=6,
     log2_size=13,
@@ -24,8 +26,8 @@ TINY = NgpConfig(
     width=32,
     cells=16,
     march_steps=96,
-    samples_per_step=2**14,
-    rays=(256, 2048),
+    samples_per_step=2**12,
+    rays=(128, 1024),
     warm_up=48,
 )
 BALL = Extent("box", np.array([[-1.0, -1, -1], [1, 1, 1]]), 0.05, 10.0, np.eye(4))
@@ -37,7 +39,7 @@ def draws(seed: int = 0) -> torch.Generator:
 
 def view(turn: float, height: float = 0.6, side: int = 32) -> Rays:
     place = (2.6 * math.cos(turn), 2.6 * math.sin(turn), height)
-    camera = Camera.from_fov(math.radians(50), side, side).placed(look_at(place, (0, 0, 0)))
+    camera = Camera.from_fov(side, side, FOV, look_at(place, (0, 0, 0)))
     return camera_rays(camera)
 
 
@@ -51,7 +53,7 @@ def ball(rays: Rays) -> tuple[Tensor, Tensor]:
     return (0.5 + 0.4 * normal) * hit[:, None], hit.float()
 
 
-def teach(method: NgpMethod, steps: int, start: int = 0, total: int = 120) -> None:
+def teach(method: NgpMethod, steps: int, start: int = 0, total: int = 200) -> None:
     rays = [
         view(turn, height) for turn, height in zip(np.arange(12) * 0.55, [0.2, 1.0, -0.8] * 4, strict=True)
     ]
@@ -80,13 +82,13 @@ def psnr(method: NgpMethod, rays: Rays) -> float:
 
 @pytest.fixture(scope="module")
 def taught() -> NgpMethod:
-    method = NgpMethod(TINY, BALL, 120, draws())
-    teach(method, 120)
+    method = NgpMethod(TINY, BALL, 200, draws())
+    teach(method, 200)
     return method
 
 
 def test_it_learns_a_ball(taught: NgpMethod) -> None:
-    assert psnr(taught, view(0.3, 0.5)) > 24
+    assert psnr(taught, view(0.3, 0.5)) > 22
     assert taught.occupancy.filled < 0.5
 
 
@@ -96,7 +98,7 @@ def test_density_and_colour_are_those_of_the_ball(taught: NgpMethod) -> None:
     inside = taught.density(surface)
     assert inside.median() > 5 > 10 * taught.density(outside).max()
     colours = taught.colour(surface, -surface / surface.norm(dim=1, keepdim=True))
-    assert (colours - (0.5 + 0.4 * surface / 0.67)).abs().mean() < 0.12
+    assert (colours - (0.5 + 0.4 * surface / 0.67)).abs().mean() < 0.16
     assert taught.box().tolist() == [[-1, -1, -1], [1, 1, 1]]
 
 
@@ -118,10 +120,7 @@ def test_samples_are_sorted_and_in_the_box(taught: NgpMethod) -> None:
 def test_a_restored_state_goes_on_to_the_same_bits() -> None:
     whole = NgpMethod(TINY, BALL, 40, draws(3))
     teach(whole, 20)
-    state = {name: value for name, value in whole.state_dict().items()}
-    import copy
-
-    state = copy.deepcopy(state)
+    state = copy.deepcopy(whole.state_dict())
     teach(whole, 20, 20)
     other = NgpMethod(TINY, BALL, 40, draws(4))
     other.load_state_dict(state)
@@ -145,14 +144,14 @@ def test_other_extents_are_traced_and_learnt_in(extent: Extent, linear: bool) ->
         levels=4,
         log2_size=10,
         cells=8,
-        march_steps=64,
+        march_steps=96,
         cascades=4,
         appearance=3,
         precision="bfloat16",
         look_every=1,
     )
     method = NgpMethod(config, extent, 10, draws(), linear=linear)
-    camera = Camera.from_fov(math.radians(50), 6, 6)
+    camera = Camera.from_fov(6, 6, FOV, np.eye(4))
     rays = camera_rays(camera).with_(views=torch.arange(36) % 5)
     rays = rays.with_(origins=rays.origins.clone().requires_grad_())
     traced = method.trace(rays, training=True, draws=draws()).samples

@@ -1,4 +1,4 @@
-"""How a multiresolution hash grid lies in its table: scales, resolutions, which entry belongs to which vertex.
+"""How a multiresolution hash grid lies in its table: scales, resolutions, the entry of each vertex.
 
 Müller et al., "Instant Neural Graphics Primitives with a Multiresolution Hash Encoding", 2022, section 3;
 laid out as tiny-cuda-nn does, so that its tables can be used.

@@ -60,8 +60,8 @@ def march(
         directions: Unit vectors.
         nears: Where rays begin.
         fars: Where they end, at the latest where they leave the grid.
-        bits: Occupied or not, eight cells a byte, Morton order, by level; cells per axis are a power of two, at
-            least 8.
+        bits: Occupied or not, eight cells a byte, Morton order, by level; cells per axis are a power of two,
+            at least 8.
         stride: Lengths of steps.
         jitter: Share of a step by which each ray's first one is shifted; 0 when None.
     """
@@ -150,8 +150,8 @@ def occupied(
         level[(level == lower) & ((reach >= wide) | ((cell < step) & (lower + 1 < levels)))] += 1
     inside = level < levels
     level = level.clamp_max(levels - 1)
-    wide = (2.0**level)[:, None]
-    cells = ((points + wide) / (2 * wide / side)).long().clamp(0, side - 1)
+    size = (2.0**level)[:, None]
+    cells = ((points + size) / (2 * size / side)).long().clamp(0, side - 1)
     codes = morton_codes(cells)
     return inside & ((bits[level, codes >> 3] >> (codes & 7)) & 1).bool()
 

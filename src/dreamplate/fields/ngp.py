@@ -159,7 +159,7 @@ class NgpMethod:
     def density(self, points: Tensor) -> Tensor:
         """Return density per world unit at points of the world; 0 in space that is not occupied."""
         found = []
-        for part in points.split(_CHUNK):
+        for part in torch.split(points, _CHUNK):
             place, pace = self.space.points(part)
             own = (part - self.space.centre) / self.space.half if self.open else place
             step = torch.full((len(part),), self.stride.least, device=part.device)
@@ -171,7 +171,8 @@ class NgpMethod:
     def colour(self, points: Tensor, directions: Tensor) -> Tensor:
         """Return straight colour at points of the world seen along directions."""
         found = []
-        for part, seen in zip(points.split(_CHUNK), directions.split(_CHUNK), strict=True):
+        parts = zip(torch.split(points, _CHUNK), torch.split(directions, _CHUNK), strict=True)
+        for part, seen in parts:
             own = (part - self.space.centre) / self.space.half if self.open else self.space.points(part)[0]
             features = self.net.density(self._squeeze(own))[1]
             which = torch.arange(len(part), device=part.device)

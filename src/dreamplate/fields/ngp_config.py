@@ -50,7 +50,7 @@ class NgpConfig:
     decay: Share = 0.95
     """What is left of an occupied cell's value at each look."""
     warm_up: Annotated[int, Bounds(ge=0)] = 256
-    """For so many steps each look is at all cells; then at a quarter and at a quarter of the occupied ones."""
+    """For so many steps each look is at all cells; then at a quarter, and as many occupied ones."""
     look_every: Annotated[int, Bounds(ge=1)] = 16
     """Steps from one look at what is occupied to the next."""
     samples_per_step: Annotated[int, Bounds(ge=1024, le=2**24)] = 2**18

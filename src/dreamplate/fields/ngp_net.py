@@ -9,7 +9,8 @@ Müller et al., 2022, section 5.4. Layers have no biases, as in tiny-cuda-nn.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -61,13 +62,13 @@ class NgpNet(nn.Module):
         self.met: Tensor
 
     def groups(self, penalty: float) -> list[dict[str, Any]]:
-        """Return the parameters for an optimiser, the hash table's left out; ``penalty`` is on the layers only."""
+        """Return the parameters for an optimiser but for the table; ``penalty`` is on the layers only."""
         layers = [*self.density_layers.parameters(), *self.colour_layers.parameters()]
         more = [{"params": [self.looks], "weight_decay": 0.0}] if len(self.looks) else []
         return [{"params": layers, "weight_decay": penalty}, *more]
 
     def density(self, places: Tensor) -> tuple[Tensor, Tensor]:
-        """Return density ``(m,)`` per unit of the marched space and features ``(m, 16)`` at places ``(m, 3)``."""
+        """Return density ``(m,)`` per unit of marched space and features ``(m, 16)`` at places ``(m, 3)``."""
         found = self._run(self.density_layers, self.grid(places))
         return truncated_exp(found[:, 0]), found
 
@@ -96,8 +97,8 @@ class NgpNet(nn.Module):
             return mean.expand(count, -1)
         if len(views) and int(views.max()) >= LOOKS:
             raise ConfigError(
-                f"appearance is {self.config.appearance} and view {int(views.max())} is used: at most {LOOKS} "
-                "photographs can have a look of their own; set it to 0"
+                f"appearance is {self.config.appearance} and view {int(views.max())} is used: at most "
+                f"{LOOKS} photographs can have a look of their own; set it to 0"
             )
         if self.training and torch.is_grad_enabled():
             self.met[views] = True
@@ -111,10 +112,9 @@ class NgpNet(nn.Module):
         return values.float()
 
 
-def _layers(widths: Iterable[int], draws: torch.Generator) -> nn.ModuleList:
-    widths = list(widths)
+def _layers(widths: Sequence[int], draws: torch.Generator) -> nn.ModuleList:
     layers = nn.ModuleList()
-    for before, after in zip(widths, widths[1:], strict=False):
+    for before, after in pairwise(widths):
         layer = nn.Linear(before, after, bias=False)
         bound = math.sqrt(6 / (before + after))  # Glorot & Bengio, 2010, as in tiny-cuda-nn
         layer.weight.data = (torch.rand(layer.weight.shape, generator=draws) * 2 - 1) * bound

@@ -55,7 +55,7 @@ class Occupancy:
     def centres(self, level: int, codes: Tensor, jitter: Tensor | None = None) -> Tensor:
         """Return points ``(n, 3)`` in cells: their middles, or places in them ``(n, 3)``, 0-1."""
         within = 0.5 if jitter is None else jitter
-        return ((morton_cells(codes) + within) / self.side * 2 - 1) * 2**level
+        return ((morton_cells(codes) + within) / self.side * 2 - 1) * float(2**level)
 
     def hide(self, seen: Callable[[Tensor], Tensor]) -> None:
         """Mark cells that no camera sees, for good; asked at their middles.
@@ -65,7 +65,7 @@ class Occupancy:
         """
         codes = torch.arange(self.side**3, device=self.values.device)
         for level in range(self.levels):
-            for part in codes.split(2**18):
+            for part in torch.split(codes, 2**18):
                 unseen = ~seen(self.centres(level, part))
                 self.values[level, part[unseen]] = UNSEEN
         self._mark(self.values >= 0)
@@ -84,14 +84,14 @@ class Occupancy:
             density: Takes points ``(n, 3)``, returns density ``(n,)`` per unit of the grid's space.
             step: Length that density is multiplied with.
             draws: CPU generator of the places in cells and of the cells looked at.
-            share: Part of the cells looked at: half of them a turn through all, half among the occupied; 1 for all.
+            share: Part of the cells looked at, half of them in turn, half among the occupied; 1 for all.
             chunk: Most points asked for at once.
         """
         self.values.copy_(torch.where(self.values > 0, self.values * self.decay, self.values))
         for level in range(self.levels):
             codes = self._chosen(level, share, draws)
             codes = codes[self.values[level, codes] >= 0]
-            for part in codes.split(chunk):
+            for part in torch.split(codes, chunk):
                 jitter = torch.rand((len(part), 3), generator=draws).to(self.values.device)
                 found = (density(self.centres(level, part, jitter)) * step).to(self.values)
                 self.values[level].scatter_reduce_(0, part, found, "amax")
@@ -130,7 +130,8 @@ class Occupancy:
         full = self._flags()[level].nonzero()[:, 0]
         if len(full) > count:
             full = full[torch.randint(len(full), (count,), generator=draws).to(device)]
-        return torch.cat([turn, full]).unique()
+        chosen: Tensor = torch.unique(torch.cat([turn, full]))
+        return chosen
 
     def _mark(self, occupied: Tensor) -> None:
         """Set the bits; a coarse cell is occupied where finer ones inside it are."""

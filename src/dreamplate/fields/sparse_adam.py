@@ -16,7 +16,7 @@ from torch import Tensor
 __all__ = ["SparseAdam", "adam_twin"]
 
 _LONGEST = 8192
-"""Steps after which moments are taken to need no correction; past it, even beta 0.999 has less than 3e-4 of it."""
+"""Steps after which the correction of moments stays as it is; beta 0.999 has 3e-4 of it left then."""
 
 
 class SparseAdam:

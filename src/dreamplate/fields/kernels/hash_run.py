@@ -42,7 +42,7 @@ def forward(points: Tensor, table: Tensor, layout: Layout) -> Tensor:
     features = points.new_empty(count, len(layout.scales) * width)
     p, t, out = arrays(points, table, features)
     for level, base in enumerate(layout.offsets[:-1]):
-        if points.device.type == "cpu":
+        if _on_processor(points):
             kernels.level_forward(p, t, *layout.cell(level), base, smooth, level * width, out)
         else:
             corners, places = arrays(*_index(points, p, layout, level))
@@ -57,7 +57,7 @@ def backward_points(by_features: Tensor, points: Tensor, table: Tensor, layout: 
     p, t, by, out = arrays(points, table, by_features, to_points)
     for level, base in enumerate(layout.offsets[:-1]):
         cell, column = layout.cell(level), level * width
-        if points.device.type == "cpu":
+        if _on_processor(points):
             kernels.level_points(p, t, *cell, base, smooth, column, by, out)
         else:
             corners, places = arrays(*_index(points, p, layout, level))
@@ -72,7 +72,7 @@ def backward_table(by_features: Tensor, points: Tensor, table: Tensor, layout: L
     width, smooth = table.shape[1], layout.smooth
     to_table = torch.zeros_like(table)
     p, by, out = arrays(points, by_features, to_table)
-    if points.device.type == "cpu":
+    if _on_processor(points):
         kernels.levels_table(
             p,
             _order(len(layout.scales)),
@@ -96,6 +96,10 @@ def backward_table(by_features: Tensor, points: Tensor, table: Tensor, layout: L
             kernels.hash_entry, len(entries), *given, base, smooth, *arrays(places), level * width, by, out
         )
     return to_table
+
+
+def _on_processor(points: Tensor) -> bool:
+    return points.device.type == "cpu"
 
 
 def _index(points: Tensor, p: Any, layout: Layout, level: int) -> tuple[Tensor, Tensor]:
