@@ -22,9 +22,10 @@ __all__ = ["BrickGrid", "Marched"]
 EMPTY = -10.0
 """Raw density where there is nothing."""
 WIDTH = 16
-"""Floats of a vertex, raw density first: one cache line (``kernels/space.py``)."""
+"""Features of a vertex: one cache line (``kernels/space.py``)."""
 _BETAS = (0.9, 0.99)
-_TINY = 1e-8
+_TINY = 1e-12
+_KEPT = ("index", "corners", "cells", "raw", "raw_first", "raw_second", "table", "first", "second")
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,10 @@ class BrickGrid:
         index[wanted] = torch.arange(count, dtype=torch.int32)
         self.index = index.to(device)
         self.corners = wanted.nonzero().to(torch.int32).to(device)
+        self.raw = torch.zeros(count, 64, device=device)
+        self.raw_first, self.raw_second = torch.zeros_like(self.raw), torch.zeros_like(self.raw)
         self.table = torch.zeros(count, 64, WIDTH, device=device)
-        self.first = torch.zeros_like(self.table)
-        self.second = torch.zeros_like(self.table)
+        self.first, self.second = torch.zeros_like(self.table), torch.zeros_like(self.table)
         self.cells = torch.full((count,), -1, dtype=torch.int64, device=device)  # 64 bits, all set
         self.steps = 0
         self._scratch: dict[str, Tensor] = {}
@@ -115,7 +117,7 @@ class BrickGrid:
             space.numpy(),
             self.index.numpy(),
             self.cells.numpy().view(np.uint64),
-            self.table.numpy(),
+            self.raw.numpy(),
             np.float32(shift),
             np.float32(least),
             np.float32(solid),
@@ -161,20 +163,20 @@ class BrickGrid:
         return self._scratch[name][:size].view(shape)
 
     def lookup(self, places: Tensor) -> Tensor:
-        """Return raw density and features ``(m, 16)`` at grid coordinates ``(m, 3)``, without a graph."""
+        """Return features ``(m, 16)`` at grid coordinates ``(m, 3)``, without a graph."""
         from dreamplate.fields.kernels import bricks_lookup as kernels
 
         found = torch.empty(len(places), WIDTH)
         kernels.lookup(len(places), places.numpy(), self.index.numpy(), self._rows(), found.numpy())
         return found
 
-    def slope(self, places: Tensor, by_found: Tensor) -> Tensor:
+    def slope(self, places: Tensor, by_raw: Tensor, by_found: Tensor) -> Tensor:
         """Return the gradient at grid coordinates ``(m, 3)`` of what was looked up there."""
         from dreamplate.fields.kernels import bricks_lookup as kernels
 
         to_places = torch.empty_like(places)
-        given = places.numpy(), self.index.numpy(), self._rows(), by_found.numpy(), to_places.numpy()
-        kernels.lookup_place(len(places), *given)
+        given = (places, self.index, self.raw, self.table.view(-1, WIDTH), by_raw, by_found, to_places)
+        kernels.lookup_place(len(places), *(item.numpy() for item in given))
         return to_places
 
     def _rows(self) -> Any:
@@ -185,6 +187,7 @@ class BrickGrid:
     def learn(
         self,
         places: Tensor,
+        by_raw: Tensor,
         by_found: Tensor,
         *,
         rates: tuple[float, float],
@@ -194,7 +197,8 @@ class BrickGrid:
 
         Args:
             places: ``(m, 3)`` grid coordinates.
-            by_found: ``(m, 16)`` gradient at what was looked up there.
+            by_raw: ``(m,)`` gradient at interpolated raw density.
+            by_found: ``(m, 16)`` gradient at interpolated features.
             rates: Learning rates of density and of features.
             smooth: Weights of total variation of density and of features.
         """
@@ -217,7 +221,8 @@ class BrickGrid:
             offsets.numpy(),
             entries.numpy(),
         )
-        gradient = self._room("gradient", (number, 64 * WIDTH)).view(number, 64, -1)
+        to_raw = self._room("to_raw", (number, 64))
+        to_table = self._room("to_table", (number, 64 * WIDTH)).view(number, 64, WIDTH)
         marks = torch.empty(number, dtype=torch.int64)
         kernels.gather(
             number,
@@ -226,20 +231,27 @@ class BrickGrid:
             entries.numpy(),
             self.corners.numpy(),
             places.numpy(),
+            by_raw.numpy(),
             by_found.numpy(),
             self.index.numpy(),
+            self.raw.numpy(),
             self.table.numpy(),
             np.float32(smooth[0]),
             np.float32(smooth[1]),
-            gradient.numpy(),
+            to_raw.numpy(),
+            to_table.numpy(),
             marks.numpy().view(np.uint64),
         )
         self.steps += 1
         kernels.adam(
             number,
             touched.numpy(),
-            gradient.numpy(),
+            to_raw.numpy(),
+            to_table.numpy(),
             marks.numpy().view(np.uint64),
+            self.raw.numpy(),
+            self.raw_first.numpy(),
+            self.raw_second.numpy(),
             self.table.numpy(),
             self.first.numpy(),
             self.second.numpy(),
@@ -264,7 +276,7 @@ class BrickGrid:
             len(self),
             self.corners.numpy(),
             self.index.numpy(),
-            self.table.numpy(),
+            self.raw.numpy(),
             np.float32(least),
             self.cells.numpy().view(np.uint64),
         )
@@ -302,7 +314,9 @@ class BrickGrid:
             scale.numpy().astype(np.float32),
             bias.numpy().astype(np.float32),
             self.index.numpy(),
+            self.raw.numpy(),
             self.table.numpy(),
+            fresh.raw.numpy(),
             fresh.table.numpy(),
         )
         return fresh
@@ -311,8 +325,7 @@ class BrickGrid:
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything."""
-        kept = {name: getattr(self, name) for name in ("index", "corners", "table", "first", "second", "cells")}
-        return {**kept, "shape": list(self.shape), "steps": self.steps}
+        return {**{name: getattr(self, name) for name in _KEPT}, "shape": list(self.shape), "steps": self.steps}
 
     @classmethod
     def restored(cls, state: Mapping[str, Any]) -> BrickGrid:
@@ -320,6 +333,6 @@ class BrickGrid:
         grid = cls.__new__(cls)
         x, y, z = (int(side) for side in state["shape"])
         grid.shape, grid.steps, grid._scratch = (x, y, z), int(state["steps"]), {}
-        for name in ("index", "corners", "table", "first", "second", "cells"):
+        for name in _KEPT:
             setattr(grid, name, state[name].clone())
         return grid

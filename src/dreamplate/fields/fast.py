@@ -46,14 +46,14 @@ class ColourNet(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.hidden = nn.Linear(WIDTH - 1 + DEGREES**2, width)
+        self.hidden = nn.Linear(WIDTH + DEGREES**2, width)
         self.middle = nn.Linear(width, width)
         self.out = nn.Linear(width, 3)
 
     def forward(self, features: Tensor, directions: Tensor) -> Tensor:
         """Return ``(m, 3)`` for looked-up rows ``(m, 16)`` and encoded directions ``(m, 16)``."""
-        x = torch.relu(self.hidden(torch.cat([features[:, 1:], directions], dim=1)))
-        found: Tensor = self.out(torch.relu(self.middle(x))).float() + features[:, 1:4]
+        x = torch.relu(self.hidden(torch.cat([features, directions], dim=1)))
+        found: Tensor = self.out(torch.relu(self.middle(x))).float() + features[:, :3]
         return found
 
 
@@ -74,12 +74,11 @@ class _Lookup(torch.autograd.Function):
         clear = (1 - marched.alphas).clamp_min(1e-7)
         # alpha = 1 - exp(-softplus(x) length), and sigmoid(x) = 1 - exp(-softplus(x))
         by_raw = grads[0] * clear * length * (1 - torch.exp(torch.log(clear) / length))
-        by_found = grads[1].contiguous().clone()
-        by_found[:, 0] += by_raw
-        method.pending.append((marched.places, by_found))
+        by_found = grads[1].contiguous()
+        method.pending.append((marched.places, by_raw, by_found))
         to_points = None
         if ctx.needs_input_grad[0]:
-            to_points = method.grid.slope(marched.places, by_found) / torch.from_numpy(
+            to_points = method.grid.slope(marched.places, by_raw, by_found) / torch.from_numpy(
                 method.space.cell
             ).float()
         return to_points, None, None, None
@@ -111,9 +110,9 @@ class FastMethod:
             layer.weight.data = (torch.rand(layer.weight.shape, generator=draws) * 2 - 1) * bound
             layer.bias.data.zero_()
         self.optimiser = torch.optim.Adam(self.net.parameters(), lr=config.network_rate, betas=(0.9, 0.99), eps=1e-12)
-        self.steps = self.grown = 0
+        self.steps = self.grown = self.rays = self.batch = 0
         self.density_of_samples = float(max(self.space.shape))
-        self.pending: list[tuple[Tensor, Tensor]] = []
+        self.pending: list[tuple[Tensor, Tensor, Tensor]] = []
 
     # -- reading ------------------------------------------------------------------------------------
 
@@ -148,6 +147,8 @@ class FastMethod:
             with torch.no_grad():
                 colours = self._colours(features, rays.directions, marched.rays)
             return Traced(Samples(marched.offsets, marched.starts, marched.ends, marched.alphas, colours))
+        self.batch = len(rays)
+        self.rays += len(rays)
         per_ray = len(marched.alphas) / max(1, len(rays))
         self.density_of_samples = 0.9 * self.density_of_samples + 0.1 * per_ray
         features = self.grid.lookup(marched.places).requires_grad_()
@@ -162,7 +163,7 @@ class FastMethod:
 
     def _colours(self, features: Tensor, directions: Tensor, which: Tensor) -> Tensor:
         if self.stage < self.config.diffuse_stages:
-            found = features[:, 1:4]
+            found = features[:, :3]
             return torch.exp(found.clamp_max(15.0)) if self.linear else torch.sigmoid(found)
         seen = spherical_harmonics(directions, DEGREES).index_select(0, which)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.config.precision == "bfloat16"):
@@ -189,7 +190,7 @@ class FastMethod:
             points.numpy(),
             self.space.packed.numpy(),
             self.grid.index.numpy(),
-            self.grid.table.numpy(),
+            self.grid.raw.numpy(),
             np.float32(self.shift),
             places.numpy(),
             density.numpy(),
@@ -215,7 +216,7 @@ class FastMethod:
         blocks = near.view(x, 4, y, 4, z, 4).permute(0, 2, 4, 1, 3, 5)
         self.grid = BrickGrid(self.space.shape, blocks.any(5).any(4).any(3))
         own = content.view(x, 4, y, 4, z, 4).permute(0, 2, 4, 1, 3, 5)[tuple(self.grid.corners.long().T)]
-        self.grid.table[:, :, 0].masked_fill_(~own.reshape(-1, 64), EMPTY)
+        self.grid.raw.masked_fill_(~own.reshape(-1, 64), EMPTY)
         self.grid.occupy(self._raw(self.config.least))
 
     def update(self, progress: float) -> None:
@@ -223,20 +224,32 @@ class FastMethod:
         config = self.config
         decay = config.rate_end**progress
         rates = (config.density_rate * decay, config.feature_rate * decay)
-        smooth = (config.smooth_density, config.smooth_features)
-        for places, by_found in self.pending:
-            self.grid.learn(places, by_found, rates=rates, smooth=smooth)
+        each = 1 / max(1, self.batch)  # losses are means over the rays of a step
+        smooth = (config.smooth_density * each, config.smooth_features * each)
+        for places, by_raw, by_found in self.pending:
+            self.grid.learn(places, by_raw, by_found, rates=rates, smooth=smooth)
         self.pending = []
         for group in self.optimiser.param_groups:
             group["lr"] = config.network_rate * decay
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self.steps += 1
-        due = self.stage + 1 < len(config.starts) and progress >= config.starts[self.stage + 1]
-        if due and self.steps - self.grown >= WARM_UP:
+        if self._due(progress):
             self.grow()
         elif self.steps >= WARM_UP and self.steps % OCCUPIED_EVERY == 0:
             self.grid.occupy(self._raw(config.least))
+
+    def _due(self, progress: float) -> bool:
+        """Return whether it is time for a finer grid, and enough rays are still to come to fill it."""
+        config = self.config
+        if self.stage + 1 >= len(config.starts) or progress < config.starts[self.stage + 1]:
+            return False
+        if self.steps - self.grown < WARM_UP or self.steps % OCCUPIED_EVERY:
+            return False
+        finer = config.resolutions[self.stage + 1] / config.resolutions[self.stage]
+        vertices = int(self.grid.occupied().sum()) * finer**2.5
+        to_come = self.rays / max(progress, 1e-6) * (1 - progress)
+        return to_come >= config.rays_per_vertex * vertices
 
     def _raw(self, alpha: float) -> float:
         """Return the raw density of a step of this opacity."""
@@ -276,6 +289,7 @@ class FastMethod:
             "stage": self.stage,
             "steps": self.steps,
             "grown": self.grown,
+            "rays": self.rays,
             "shift": self.shift,
             "per_ray": self.density_of_samples,
             "low": self.space.low.tolist(),
@@ -287,7 +301,8 @@ class FastMethod:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore what ``state_dict`` returned."""
-        self.stage, self.steps, self.grown = (int(state[name]) for name in ("stage", "steps", "grown"))
+        counts = (int(state[name]) for name in ("stage", "steps", "grown", "rays"))
+        self.stage, self.steps, self.grown, self.rays = counts
         self.shift, self.density_of_samples = float(state["shift"]), float(state["per_ray"])
         self.grid = BrickGrid.restored(state["grid"])
         box = np.array([state["low"], state["high"]]) if self.extent.kind == "box" and self.stage else None

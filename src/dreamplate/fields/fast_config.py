@@ -20,15 +20,17 @@ class FastConfig:
     """Vertices along the longest side at each stage."""
     starts: tuple[Share, ...] = (0.0, 0.04, 0.12, 0.3)
     """When each stage begins, as a share of the whole fit."""
+    rays_per_vertex: Weight = 8.0
+    """A finer grid is taken up only if so many rays are to come for each of its vertices."""
     steps: tuple[Annotated[float, Bounds(ge=0.1, le=4)], ...] = (1.0, 0.5, 0.5, 0.5)
     """Length of a step along a ray at each stage, in cells."""
     samples: tuple[Annotated[int, Bounds(ge=1024, le=2**22)], ...] = (32_768, 65_536, 131_072, 131_072)
     """How many samples one step aims at, at each stage; the number of rays follows."""
     rays: tuple[Annotated[int, Bounds(ge=64, le=2**20)], Annotated[int, Bounds(ge=64, le=2**20)]] = (1024, 16384)
     """Fewest and most rays of a step."""
-    density_rate: Rate = 0.1
+    density_rate: Rate = 0.3
     """Learning rate of density."""
-    feature_rate: Rate = 0.1
+    feature_rate: Rate = 0.2
     """Learning rate of features."""
     network_rate: Rate = 2e-3
     """Learning rate of the colour network."""

@@ -83,15 +83,18 @@ def gather_brick(
     entries: Any,
     corners: Any,
     places: Any,
+    by_raw: Any,
     by_found: Any,
     index: Any,
+    raw: Any,
     table: Any,
     smooth_raw: Any,
     smooth_found: Any,
-    gradient: Any,
+    to_raw: Any,
+    to_table: Any,
     marks: Any,
 ) -> None:
-    """Add up the gradient of one touched brick, ``gradient[slot]``, and mark the vertices that got any.
+    """Add up the gradient of one touched brick in slot ``slot``, and mark the vertices that got any.
 
     ``smooth_raw`` and ``smooth_found`` weigh total variation (Huber-like: the gradient of a difference is limited to
     one) between the touched vertices and their neighbours along each axis.
@@ -103,8 +106,9 @@ def gather_brick(
     by = corners[brick, 1] << 2
     bz = corners[brick, 2] << 2
     for row in range(64):
+        to_raw[slot, row] = zero
         for c in range(WIDTH):
-            gradient[slot, row, c] = zero
+            to_table[slot, row, c] = zero
     mark = np.uint64(0)
     for n in range(offsets[slot], offsets[slot + 1]):
         sample = entries[n]
@@ -123,22 +127,20 @@ def gather_brick(
                 weight *= fz if corner & 1 else one - fz
                 row = (x << 4) | (y << 2) | z
                 mark |= np.uint64(1) << np.uint64(row)
+                to_raw[slot, row] += weight * by_raw[sample]
                 for c in range(WIDTH):
-                    gradient[slot, row, c] += weight * by_found[sample, c]
+                    to_table[slot, row, c] += weight * by_found[sample, c]
     marks[slot] = mark
     if smooth_raw == zero and smooth_found == zero:
         return
     for row in range(64):
         if (mark >> np.uint64(row)) & np.uint64(1) == np.uint64(0):
             continue
-        x = bx + (row >> 4)
-        y = by + ((row >> 2) & 3)
-        z = bz + (row & 3)
         for side in range(6):
             step = 1 if side & 1 else -1
-            u = x + (step if side >> 1 == 0 else 0)
-            v = y + (step if side >> 1 == 1 else 0)
-            w = z + (step if side >> 1 == 2 else 0)
+            u = bx + (row >> 4) + (step if side >> 1 == 0 else 0)
+            v = by + ((row >> 2) & 3) + (step if side >> 1 == 1 else 0)
+            w = bz + (row & 3) + (step if side >> 1 == 2 else 0)
             if u < 0 or v < 0 or w < 0:
                 continue
             if u >> 2 >= index.shape[0] or v >> 2 >= index.shape[1] or w >> 2 >= index.shape[2]:
@@ -147,18 +149,22 @@ def gather_brick(
             if other < 0:
                 continue
             beside = ((u & 3) << 4) | ((v & 3) << 2) | (w & 3)
-            gap = table[brick, row, 0] - table[other, beside, 0]
-            gradient[slot, row, 0] += smooth_raw * min(max(gap, -one), one)
-            for c in range(1, WIDTH):
+            gap = raw[brick, row] - raw[other, beside]
+            to_raw[slot, row] += smooth_raw * min(max(gap, -one), one)
+            for c in range(WIDTH):
                 gap = table[brick, row, c] - table[other, beside, c]
-                gradient[slot, row, c] += smooth_found * min(max(gap, -one), one)
+                to_table[slot, row, c] += smooth_found * min(max(gap, -one), one)
 
 
 def adam_brick(
     slot: Any,
     touched: Any,
-    gradient: Any,
+    to_raw: Any,
+    to_table: Any,
     marks: Any,
+    raw: Any,
+    raw_first: Any,
+    raw_second: Any,
     table: Any,
     first: Any,
     second: Any,
@@ -176,14 +182,19 @@ def adam_brick(
     for row in range(64):
         if (marks[slot] >> np.uint64(row)) & np.uint64(1) == np.uint64(0):
             continue
+        slope = to_raw[slot, row]
+        m = beta1 * raw_first[brick, row] + (one - beta1) * slope
+        v = beta2 * raw_second[brick, row] + (one - beta2) * slope * slope
+        raw_first[brick, row] = m
+        raw_second[brick, row] = v
+        raw[brick, row] -= rate_raw * (m * correct1) / (np.float32(math.sqrt(v * correct2)) + tiny)
         for c in range(WIDTH):
-            slope = gradient[slot, row, c]
+            slope = to_table[slot, row, c]
             m = beta1 * first[brick, row, c] + (one - beta1) * slope
             v = beta2 * second[brick, row, c] + (one - beta2) * slope * slope
             first[brick, row, c] = m
             second[brick, row, c] = v
-            rate = rate_raw if c == 0 else rate_found
-            table[brick, row, c] -= rate * (m * correct1) / (np.float32(math.sqrt(v * correct2)) + tiny)
+            table[brick, row, c] -= rate_found * (m * correct1) / (np.float32(math.sqrt(v * correct2)) + tiny)
 
 
 _gather = scalar(gather_brick)
@@ -198,12 +209,15 @@ def gather(
     entries: Any,
     corners: Any,
     places: Any,
+    by_raw: Any,
     by_found: Any,
     index: Any,
+    raw: Any,
     table: Any,
     smooth_raw: Any,
     smooth_found: Any,
-    gradient: Any,
+    to_raw: Any,
+    to_table: Any,
     marks: Any,
 ) -> None:
     """Loop of ``gather_brick``."""
@@ -215,12 +229,15 @@ def gather(
             entries,
             corners,
             places,
+            by_raw,
             by_found,
             index,
+            raw,
             table,
             smooth_raw,
             smooth_found,
-            gradient,
+            to_raw,
+            to_table,
             marks,
         )
 
@@ -229,8 +246,12 @@ def gather(
 def adam(
     count: Any,
     touched: Any,
-    gradient: Any,
+    to_raw: Any,
+    to_table: Any,
     marks: Any,
+    raw: Any,
+    raw_first: Any,
+    raw_second: Any,
     table: Any,
     first: Any,
     second: Any,
@@ -247,8 +268,12 @@ def adam(
         _adam(
             slot,
             touched,
-            gradient,
+            to_raw,
+            to_table,
             marks,
+            raw,
+            raw_first,
+            raw_second,
             table,
             first,
             second,

@@ -1,6 +1,6 @@
 """Looking features up in bricks, and how they change with the place. One item is one sample.
 
-Layout as in ``bricks_march``: a row of ``table`` is one vertex, channel-last, so that a corner is one cache line.
+Layout as in ``bricks_march``; a row of ``rows`` holds the features of one vertex, channel-last, in one cache line.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ def lookup_sample(sample: Any, places: Any, index: Any, rows: Any, found: Any) -
         found[sample, c] = front + w4 * rows[r4, c] + w5 * rows[r5, c] + w6 * rows[r6, c] + w7 * rows[r7, c]
 
 
-def slope_sample(sample: Any, places: Any, index: Any, rows: Any, by_found: Any, to_places: Any) -> None:
+def slope_sample(
+    sample: Any, places: Any, index: Any, raw: Any, rows: Any, by_raw: Any, by_found: Any, to_places: Any
+) -> None:
     """Send the gradient at what was found at one place back to the place."""
     one = np.float32(1.0)
     zero = np.float32(0.0)
@@ -65,12 +67,11 @@ def slope_sample(sample: Any, places: Any, index: Any, rows: Any, by_found: Any,
     sz = zero
     for corner in range(8):
         row, there = corner_row(index, i + (corner >> 2), j + ((corner >> 1) & 1), k + (corner & 1), one)
-        pull = zero
+        pull = by_raw[sample] * EMPTY
         if there > zero:
+            pull = by_raw[sample] * raw[row >> 6, row & 63]
             for c in range(WIDTH):
                 pull += by_found[sample, c] * rows[row, c]
-        else:
-            pull = by_found[sample, 0] * EMPTY
         wx = fx if corner & 4 else one - fx
         wy = fy if corner & 2 else one - fy
         wz = fz if corner & 1 else one - fz
@@ -95,8 +96,8 @@ def lookup(count: Any, places: Any, index: Any, rows: Any, found: Any) -> None:
 
 @parallel
 def lookup_place(
-    count: Any, places: Any, index: Any, rows: Any, by_found: Any, to_places: Any
+    count: Any, places: Any, index: Any, raw: Any, rows: Any, by_raw: Any, by_found: Any, to_places: Any
 ) -> None:
     """Loop of ``slope_sample``."""
     for sample in prange(count):
-        _slope(sample, places, index, rows, by_found, to_places)
+        _slope(sample, places, index, raw, rows, by_raw, by_found, to_places)

@@ -16,7 +16,7 @@ from dreamplate.fields.kernels.space import EMPTY, WIDTH
 __all__ = ["occupy", "occupy_brick", "refine", "refine_brick"]
 
 
-def occupy_brick(brick: Any, corners: Any, index: Any, table: Any, least: Any, cells: Any) -> None:
+def occupy_brick(brick: Any, corners: Any, index: Any, raw: Any, least: Any, cells: Any) -> None:
     """Set the bit of each cell that has a corner with raw density above ``least``.
 
     An interpolated value is never above its greatest corner, so no cell that matters is lost.
@@ -33,7 +33,7 @@ def occupy_brick(brick: Any, corners: Any, index: Any, table: Any, least: Any, c
             if u >> 2 >= index.shape[0] or v >> 2 >= index.shape[1] or w >> 2 >= index.shape[2]:
                 continue
             other = index[u >> 2, v >> 2, w >> 2]
-            if other >= 0 and table[other, ((u & 3) << 4) | ((v & 3) << 2) | (w & 3), 0] > least:
+            if other >= 0 and raw[other, ((u & 3) << 4) | ((v & 3) << 2) | (w & 3)] > least:
                 bits |= np.uint64(1) << np.uint64(row)
                 break
     cells[brick] = bits
@@ -45,7 +45,9 @@ def refine_brick(
     scale: Any,
     bias: Any,
     index: Any,
+    raw: Any,
     table: Any,
+    fresh_raw: Any,
     fresh: Any,
 ) -> None:
     """Fill one brick of a new grid by interpolating an old one at ``place * scale + bias`` (old grid units)."""
@@ -63,6 +65,7 @@ def refine_brick(
         fx = gx - np.float32(i)
         fy = gy - np.float32(j)
         fz = gz - np.float32(k)
+        fresh_raw[brick, row] = np.float32(0.0)
         for c in range(WIDTH):
             fresh[brick, row, c] = np.float32(0.0)
         for corner in range(8):
@@ -73,10 +76,12 @@ def refine_brick(
             weight *= fz if corner & 1 else one - fz
             other = index[x >> 2, y >> 2, z >> 2]
             if other < 0:
-                fresh[brick, row, 0] += weight * EMPTY
+                fresh_raw[brick, row] += weight * EMPTY
             else:
+                beside = ((x & 3) << 4) | ((y & 3) << 2) | (z & 3)
+                fresh_raw[brick, row] += weight * raw[other, beside]
                 for c in range(WIDTH):
-                    fresh[brick, row, c] += weight * table[other, ((x & 3) << 4) | ((y & 3) << 2) | (z & 3), c]
+                    fresh[brick, row, c] += weight * table[other, beside, c]
 
 
 _occupy = scalar(occupy_brick)
@@ -84,14 +89,24 @@ _refine = scalar(refine_brick)
 
 
 @parallel
-def occupy(count: Any, corners: Any, index: Any, table: Any, least: Any, cells: Any) -> None:
+def occupy(count: Any, corners: Any, index: Any, raw: Any, least: Any, cells: Any) -> None:
     """Loop of ``occupy_brick``."""
     for brick in prange(count):
-        _occupy(brick, corners, index, table, least, cells)
+        _occupy(brick, corners, index, raw, least, cells)
 
 
 @parallel
-def refine(count: Any, corners: Any, scale: Any, bias: Any, index: Any, table: Any, fresh: Any) -> None:
+def refine(
+    count: Any,
+    corners: Any,
+    scale: Any,
+    bias: Any,
+    index: Any,
+    raw: Any,
+    table: Any,
+    fresh_raw: Any,
+    fresh: Any,
+) -> None:
     """Loop of ``refine_brick``."""
     for brick in prange(count):
-        _refine(brick, corners, scale, bias, index, table, fresh)
+        _refine(brick, corners, scale, bias, index, raw, table, fresh_raw, fresh)

@@ -25,7 +25,7 @@ __all__ = ["EMPTY", "SPACE_SIZE", "WIDTH", "place", "stretch"]
 
 SPACE_SIZE = 27
 WIDTH = 16
-"""Floats of a vertex, raw density first: one cache line. A constant, so that loops over it become wide instructions."""
+"""Features of a vertex: one cache line. A constant, so that loops over it become wide instructions."""
 EMPTY = np.float32(-10.0)
 """Raw density where there is no brick."""
 
