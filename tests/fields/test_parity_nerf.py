@@ -137,7 +137,7 @@ def test_parity_nerf_render_rays(shared_dir: Path) -> None:
     )
     draws = torch.Generator()
     method = NerfMethod(config, EVERYWHERE, 1, draws)
-    assert method.octaves == [(a["multires"], a["multires_views"])] * 2
+    assert method.coarse.octaves == method.fine.octaves == (a["multires"], a["multires_views"])
     traced = method.trace(rays)
     for name, values in zip(("rgb_map", "disp_map", "acc_map"), shown(traced.samples), strict=True):
         f.check(name, values)
@@ -145,7 +145,7 @@ def test_parity_nerf_render_rays(shared_dir: Path) -> None:
     points = origins[:, None] + places[..., None] * directions[:, None]
     with torch.no_grad():
         encoded = encode_frequencies(views, a["multires_views"])[:, None].expand(-1, places.shape[1], -1)
-        raw = method.fine(encode_frequencies(points, a["multires"]).flatten(0, 1), encoded.flatten(0, 1))
+        raw = method.fine.net(encode_frequencies(points, a["multires"]).flatten(0, 1), encoded.flatten(0, 1))
     f.check("raw", raw.reshape(*places.shape, 4))
 
     only = NerfConfig(**{**config.__dict__, "fine_samples": 0})
