@@ -14,7 +14,7 @@ from dreamplate.fields.spaces import Extent
 __all__ = ["GridSpace", "grid_space"]
 
 BASE = 128.0
-"""Density counts as if the whole extent were this many cells across, whatever the grid: refining keeps opacity."""
+"""Density counts as if the extent were this many cells across, whatever the grid: refining keeps opacity."""
 DEPTH_SHARE = 0.75
 """Vertices along disparity (forward) for one along the longest side of the picture."""
 

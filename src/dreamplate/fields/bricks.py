@@ -1,8 +1,9 @@
 """A sparse grid of bricks: density and features at vertices, kept only where there is something.
 
-Vertices are stored in bricks of 4 x 4 x 4, found through a small dense table of brick numbers (the two top levels of a
-VDB; Museth 2013). A vertex is one row of ``channels`` floats, channel 0 raw density, so that with sixteen channels a
-corner is one cache line and a brick is one memory page. See ``kernels/bricks_*.py`` for what runs on it.
+Vertices are stored in bricks of 4 x 4 x 4, found through a small dense table of brick numbers (the two top
+levels of a VDB; Museth 2013). The features of a vertex are one cache line, those of a brick one memory page;
+raw density stands apart, a brick of it in four cache lines, because a march reads far more density than
+features. See ``kernels/bricks_*.py`` for what runs on it.
 """
 
 from __future__ import annotations
@@ -284,7 +285,7 @@ class BrickGrid:
     def occupied(self) -> Tensor:
         """Return which cells are marked, ``shape`` bool."""
         bits = (self.cells[:, None] >> torch.arange(64)) & 1
-        full = torch.zeros(tuple(side // 4 for side in self.shape) + (4, 4, 4), dtype=torch.bool)
+        full = torch.zeros(*(side // 4 for side in self.shape), 4, 4, 4, dtype=torch.bool)
         x, y, z = self.corners.long().T
         full[x, y, z] = bits.bool().view(-1, 4, 4, 4)
         return full.permute(0, 3, 1, 4, 2, 5).reshape(self.shape)
@@ -325,7 +326,11 @@ class BrickGrid:
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything."""
-        return {**{name: getattr(self, name) for name in _KEPT}, "shape": list(self.shape), "steps": self.steps}
+        return {
+            **{name: getattr(self, name) for name in _KEPT},
+            "shape": list(self.shape),
+            "steps": self.steps,
+        }
 
     @classmethod
     def restored(cls, state: Mapping[str, Any]) -> BrickGrid:

@@ -71,6 +71,8 @@ class FitConfig:
     """Take all rays of a step from one photograph."""
     loss: Literal["mse", "huber", "log"] = "mse"
     """How colours are compared: squared, squared but for outliers, or as logarithms (high dynamic range)."""
+    alpha_weight: Weight = 1.0
+    """Weight of the photographs' alpha."""
     depth_weight: Weight = 0.0
     """Weight of the scene's depth pictures."""
     distortion_weight: Weight = 0.0
@@ -79,8 +81,6 @@ class FitConfig:
     """Weight of the entropy of opacity: rays should see something or nothing."""
     exposure: bool = False
     """Learn an exposure for each photograph."""
-    appearance: Annotated[int, Bounds(ge=0, le=256)] = 0
-    """Numbers learnt for the look of each photograph; 0 for one look."""
     refine_poses: bool = False
     """Learn small corrections of the cameras."""
     previews: Annotated[int, Bounds(ge=0, le=200)] = 20

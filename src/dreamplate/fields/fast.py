@@ -1,9 +1,10 @@
 """The fast field: a sparse grid of density and features, grown coarse to fine, with a small colour network.
 
-What is in it: post-activated density and a shallow colour network over grid features (DVGO; Sun et al. 2022); coarse to
-fine growth with empty space left out; features that add to the network's output directly, so that colour is there from
-the first steps and the network only learns what the view changes. What is its own: bricks of one memory page each,
-march and density in one kernel, and Adam inside the brick (``bricks.py``), so that a step costs only what it touches.
+What is in it: post-activated density and a shallow colour network over grid features (DVGO; Sun et al.
+2022); coarse to fine growth with empty space left out; features that add to the network's output directly,
+so that colour is there from the first steps and the network only learns what the view changes. What is its
+own: bricks of one memory page each, march and density in one kernel, and Adam inside the brick
+(``bricks.py``), so that a step costs only what it touches.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dreamplate.fields.brick_space import grid_space
 from dreamplate.fields.bricks import EMPTY, WIDTH, BrickGrid, Marched
 from dreamplate.fields.fast_config import FastConfig
 from dreamplate.fields.hull import visual_hull
+from dreamplate.fields.looks import Looks
 from dreamplate.fields.method import Traced
 from dreamplate.fields.photographs import Photographs
 from dreamplate.fields.rays import Rays, Samples
@@ -38,21 +40,27 @@ PRUNED = 1e-3
 
 
 class ColourNet(nn.Module):
-    """Features and viewing direction to the logarithm or logit of colour.
+    """Features, direction and the look of a photograph to the logarithm or logit of colour.
 
     Args:
         width: Of the two hidden layers.
+        appearance: Numbers of a look.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, appearance: int = 0) -> None:
         super().__init__()
-        self.hidden = nn.Linear(WIDTH + DEGREES**2, width)
+        self.looks = Looks(appearance)
+        self.hidden = nn.Linear(WIDTH + DEGREES**2 + appearance, width)
         self.middle = nn.Linear(width, width)
         self.out = nn.Linear(width, 3)
 
-    def forward(self, features: Tensor, directions: Tensor) -> Tensor:
-        """Return ``(m, 3)`` for looked-up rows ``(m, 16)`` and encoded directions ``(m, 16)``."""
-        x = torch.relu(self.hidden(torch.cat([features, directions], dim=1)))
+    def forward(self, features: Tensor, rays: Rays, which: Tensor) -> Tensor:
+        """Return ``(m, 3)`` for features ``(m, 16)`` of samples on rays ``which`` ``(m,)``."""
+        known = [spherical_harmonics(rays.directions, DEGREES)]
+        if len(self.looks.table):
+            known.append(self.looks(rays.views, len(rays)))
+        seen = torch.cat(known, dim=1).index_select(0, which)
+        x = torch.relu(self.hidden(torch.cat([features, seen], dim=1)))
         found: Tensor = self.out(torch.relu(self.middle(x))).float() + features[:, :3]
         return found
 
@@ -78,9 +86,10 @@ class _Lookup(torch.autograd.Function):
         method.pending.append((marched.places, by_raw, by_found))
         to_points = None
         if ctx.needs_input_grad[0]:
-            to_points = method.grid.slope(marched.places, by_raw, by_found) / torch.from_numpy(
-                method.space.cell
-            ).float()
+            to_points = (
+                method.grid.slope(marched.places, by_raw, by_found)
+                / torch.from_numpy(method.space.cell).float()
+            )
         return to_points, None, None, None
 
 
@@ -104,12 +113,15 @@ class FastMethod:
         self.grid = BrickGrid(self.space.shape)
         soft = -math.log(1 - config.opacity_start) / self.space.length
         self.shift = math.log(math.expm1(soft))
-        self.net = ColourNet(config.width)
+        self.net = ColourNet(config.width, config.appearance)
         for layer in (self.net.hidden, self.net.middle, self.net.out):
+            # He's initialisation; the last layer begins near nothing, since features are colours until then.
             bound = math.sqrt(6 / layer.in_features) if layer is not self.net.out else 0.01
             layer.weight.data = (torch.rand(layer.weight.shape, generator=draws) * 2 - 1) * bound
             layer.bias.data.zero_()
-        self.optimiser = torch.optim.Adam(self.net.parameters(), lr=config.network_rate, betas=(0.9, 0.99), eps=1e-12)
+        self.optimiser = torch.optim.Adam(
+            self.net.parameters(), lr=config.network_rate, betas=(0.9, 0.99), eps=1e-12
+        )
         self.steps = self.grown = self.rays = self.batch = 0
         self.density_of_samples = float(max(self.space.shape))
         self.pending: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -145,7 +157,7 @@ class FastMethod:
         if not training:
             features = self.grid.lookup(marched.places)
             with torch.no_grad():
-                colours = self._colours(features, rays.directions, marched.rays)
+                colours = self._colours(features, rays, marched.rays)
             return Traced(Samples(marched.offsets, marched.starts, marched.ends, marched.alphas, colours))
         self.batch = len(rays)
         self.rays += len(rays)
@@ -158,16 +170,15 @@ class FastMethod:
             which = marched.rays.long()
             points = rays.origins[which] + mids * rays.directions[which]
         alphas, found = _Lookup.apply(points, marched, features, self)  # type: ignore[no-untyped-call]
-        colours = self._colours(found, rays.directions, marched.rays)
+        colours = self._colours(found, rays, marched.rays)
         return Traced(Samples(marched.offsets, marched.starts, marched.ends, alphas, colours))
 
-    def _colours(self, features: Tensor, directions: Tensor, which: Tensor) -> Tensor:
+    def _colours(self, features: Tensor, rays: Rays, which: Tensor) -> Tensor:
         if self.stage < self.config.diffuse_stages:
             found = features[:, :3]
             return torch.exp(found.clamp_max(15.0)) if self.linear else torch.sigmoid(found)
-        seen = spherical_harmonics(directions, DEGREES).index_select(0, which)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.config.precision == "bfloat16"):
-            found = self.net(features, seen)
+            found = self.net(features, rays, which)
         return torch.exp(found.clamp_max(15.0)) if self.linear else torch.sigmoid(found)
 
     def density(self, points: Tensor) -> Tensor:
@@ -178,7 +189,9 @@ class FastMethod:
         """Return straight colour at points of the world seen along directions."""
         places, _ = self._probe(points)
         with torch.no_grad():
-            return self._colours(self.grid.lookup(places), directions, torch.arange(len(points)))
+            ones = torch.ones(len(points))
+            rays = Rays(points, directions, 0 * ones, 0 * ones, ones)
+            return self._colours(self.grid.lookup(places), rays, torch.arange(len(points)))
 
     def _probe(self, points: Tensor) -> tuple[Tensor, Tensor]:
         from dreamplate.fields.kernels import bricks_march as kernels
@@ -202,7 +215,9 @@ class FastMethod:
         if self.extent.kind != "box":
             return torch.from_numpy(self.extent.box).float()
         low = self.space.low
-        return torch.from_numpy(np.stack([low, low + self.space.cell * (np.array(self.space.shape) - 1)])).float()
+        return torch.from_numpy(
+            np.stack([low, low + self.space.cell * (np.array(self.space.shape) - 1)])
+        ).float()
 
     # -- learning -----------------------------------------------------------------------------------
 
@@ -249,7 +264,7 @@ class FastMethod:
         finer = config.resolutions[self.stage + 1] / config.resolutions[self.stage]
         vertices = int(self.grid.occupied().sum()) * finer**2.5
         to_come = self.rays / max(progress, 1e-6) * (1 - progress)
-        return to_come >= config.rays_per_vertex * vertices
+        return bool(to_come >= config.rays_per_vertex * vertices)
 
     def _raw(self, alpha: float) -> float:
         """Return the raw density of a step of this opacity."""
@@ -264,7 +279,9 @@ class FastMethod:
         old = self.space
         self.grid.occupy(self._raw(PRUNED))
         box = self._content() if self.extent.kind == "box" else None
-        self.space = grid_space(self.extent, self.config.resolutions[self.stage], self.config.steps[self.stage], box)
+        self.space = grid_space(
+            self.extent, self.config.resolutions[self.stage], self.config.steps[self.stage], box
+        )
         scale = torch.from_numpy(self.space.cell / old.cell)
         bias = torch.from_numpy((self.space.low - old.low) / old.cell)
         self.grid = self.grid.refined(self.space.shape, scale, bias)
@@ -306,8 +323,9 @@ class FastMethod:
         self.shift, self.density_of_samples = float(state["shift"]), float(state["per_ray"])
         self.grid = BrickGrid.restored(state["grid"])
         box = np.array([state["low"], state["high"]]) if self.extent.kind == "box" and self.stage else None
-        self.space = grid_space(self.extent, self.config.resolutions[self.stage], self.config.steps[self.stage], box)
+        self.space = grid_space(
+            self.extent, self.config.resolutions[self.stage], self.config.steps[self.stage], box
+        )
         self.net.load_state_dict(state["net"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.pending = []
-

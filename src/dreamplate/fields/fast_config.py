@@ -26,7 +26,10 @@ class FastConfig:
     """Length of a step along a ray at each stage, in cells."""
     samples: tuple[Annotated[int, Bounds(ge=1024, le=2**22)], ...] = (32_768, 65_536, 131_072, 131_072)
     """How many samples one step aims at, at each stage; the number of rays follows."""
-    rays: tuple[Annotated[int, Bounds(ge=64, le=2**20)], Annotated[int, Bounds(ge=64, le=2**20)]] = (1024, 16384)
+    rays: tuple[Annotated[int, Bounds(ge=64, le=2**20)], Annotated[int, Bounds(ge=64, le=2**20)]] = (
+        1024,
+        16384,
+    )
     """Fewest and most rays of a step."""
     density_rate: Rate = 0.3
     """Learning rate of density."""
@@ -40,6 +43,8 @@ class FastConfig:
     """How many stages do without the colour network: features are colours there, the same from everywhere."""
     width: Annotated[int, Bounds(ge=8, le=512)] = 64
     """Width of the colour network."""
+    appearance: Annotated[int, Bounds(ge=0, le=256)] = 0
+    """Numbers learnt for the look of each photograph; 0 for one look."""
     opacity_start: Annotated[float, Bounds(gt=0, lt=1)] = 0.01
     """Opacity of one coarse step before anything is learnt."""
     smooth_density: Weight = 0.0

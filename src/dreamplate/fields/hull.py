@@ -19,8 +19,8 @@ CLEAR = 1 / 512
 def visual_hull(photographs: Photographs, space: GridSpace) -> Tensor:
     """Return which vertices of a grid may be near content, ``shape`` bool.
 
-    A vertex is out when a photograph sees it and all pixels within a cell's reach are clear. Photographs through bent
-    lenses are not asked. Only for grids that are even in the world (extent ``box``).
+    A vertex is out when a photograph sees it and all pixels within a cell's reach are clear. Photographs
+    through bent lenses are not asked. Only for grids that are even in the world (extent ``box``).
     """
     from dreamplate.fields.kernels.carve import carve
 

@@ -18,7 +18,7 @@ from dreamplate.fields.data import RayBatches
 from dreamplate.fields.evaluate import Compared, Viewer, compare, figures, sheet
 from dreamplate.fields.held_out import HeldOut
 from dreamplate.fields.limits import ray_limits
-from dreamplate.fields.method import Method
+from dreamplate.fields.method import Method, Prepares
 from dreamplate.fields.photographs import Encoding, choose_encoding, load_photographs
 from dreamplate.fields.spaces import extent_of
 from dreamplate.fields.trainer import Trainer
@@ -104,7 +104,9 @@ class FitJob:
             device=self.device,
         )
         behind = None if learnt is None else torch.tensor(learnt, device=self.device)
-        self.trainer = Trainer(self.method, config, behind, torch.Generator().manual_seed(steps))
+        self.trainer = Trainer(
+            self.method, config, behind, torch.Generator().manual_seed(steps), len(self.photographs), extent
+        )
         self.viewer = Viewer(self.method, extent, shown, encoding, config.chunk, self.device)
         self.held_out = HeldOut.of(scene, config, self.viewer)
         self.notices = (*_notices(scene), *self.photographs.notices, *self.held_out.notices)
@@ -148,6 +150,8 @@ class FitJob:
 
     def _iterate(self) -> dict[str, torch.Tensor]:
         progress = self.progress
+        if self.iterations == 0 and isinstance(self.method, Prepares):
+            self.method.prepare(self.photographs)
         batch = self.batches.draw(
             self.method.rays_per_step(progress), crop=self._crop(), one_view=self.config.one_view
         )

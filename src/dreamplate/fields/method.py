@@ -1,21 +1,24 @@
 """What a way of learning a scene must offer: the contract between one renderer and many fields.
 
-``FieldFunction`` is all that a field *is* to the compositor. A ``Method`` joins a field to the way its rays are
-sampled and its parameters are learnt. ``fit`` trains any method, ``render`` and ``mesh`` draw any method.
+``FieldFunction`` is all that a field *is* to the compositor. A ``Method`` joins a field to the way its rays
+are sampled and its parameters are learnt. ``fit`` trains any method, ``render`` and ``mesh`` draw any method.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from dreamplate.fields.rays import Rays, Samples
 
-__all__ = ["Batch", "FieldFunction", "Method", "Traced"]
+if TYPE_CHECKING:
+    from dreamplate.fields.photographs import Photographs
+
+__all__ = ["Batch", "FieldFunction", "Method", "Prepares", "Traced"]
 
 
 class FieldFunction(Protocol):
@@ -119,4 +122,13 @@ class Method(Protocol):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore what ``state_dict`` returned."""
+        ...
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A method that wants to see the photographs once before anything is learnt."""
+
+    def prepare(self, photographs: Photographs) -> None:
+        """Look at the photographs; called once for a fit, and not when it is resumed."""
         ...

@@ -23,7 +23,8 @@ class Rays:
         near: ``(n,)`` where each ray begins to matter.
         far: ``(n,)`` where it ends.
         cosines: ``(n,)`` planar Z over range: the cosine of the angle to the viewing axis.
-        views: ``(n,)`` int64 number of the photograph each ray comes from (for exposure, pose and appearance),
+        views: ``(n,)`` int64 number of the photograph each ray comes from (for exposure, pose and
+        appearance),
             or None for rays of a new camera.
         times: ``(n,)`` moments, for fields that move, or None.
         radii: ``(n,)`` radius of the pixel's cone at distance 1, or None.
@@ -54,7 +55,7 @@ class Rays:
         return replace(self, **changes)
 
     def _each(self, change: Any) -> Rays:
-        held = {item.name: getattr(self, item.name) for item in fields(self)}
+        held: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
         return Rays(**{name: None if value is None else change(value) for name, value in held.items()})
 
 

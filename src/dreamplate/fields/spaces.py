@@ -1,11 +1,11 @@
 """The extent of a scene: where its content may be, and how rays cover it.
 
-    kind      content                               learnt in                                steps along a ray
-    box       inside a box (an object on a table)    the box itself                            even
-    forward   in front of cameras that look one way  the frustum of a reference camera, in     even in disparity
-                                                     disparity (NeRF's NDC, sec. C)
-    open      all around                             a box, and everything beyond it           growing with distance
-                                                     contracted to a shell (mip-NeRF 360)
+    kind      content                               learnt in                            steps along a ray
+    box       inside a box (an object on a table)   the box itself                       even
+    forward   in front of cameras that look one     the frustum of a reference camera,   even in disparity
+              way                                   in disparity (NeRF's NDC, sec. C)
+    open      all around                            a box, and all beyond it contracted  growing with
+                                                    to a shell (mip-NeRF 360, eq. 10)    distance
 
 All numbers are in the world of the capture; nothing is rescaled.
 """

@@ -1,9 +1,10 @@
 """Learning in bricks: gradients of samples gathered brick by brick, and Adam on the vertices they touch.
 
-Scattering to vertices from many threads would need atomics and give other bits every time. Instead samples are sorted
-by the bricks they touch (a sample near a brick's side touches up to eight), then each brick is one item: it
-adds up the gradient of its 64 vertices in a fixed order, in 4 KiB that stay in the nearest cache, and no other item
-writes there. Only touched bricks have a gradient, so nothing the size of the grid is ever cleared or read.
+Scattering to vertices from many threads would need atomics and give other bits every time. Instead samples
+are sorted by the bricks they touch (a sample near a brick's side touches up to eight), then each brick is
+one item: it adds up the gradient of its 64 vertices in a fixed order, in 4 KiB that stay in the nearest
+cache, and no other item writes there. Only touched bricks have a gradient, so nothing the size of the grid
+is ever cleared or read.
 """
 
 from __future__ import annotations
@@ -21,16 +22,15 @@ __all__ = ["adam", "adam_brick", "gather", "gather_brick", "sort_by_brick"]
 
 
 @scalar
-def sort_by_brick(
-    places: Any, index: Any, counts: Any, touched: Any, offsets: Any, entries: Any
-) -> Any:
+def sort_by_brick(places: Any, index: Any, counts: Any, touched: Any, offsets: Any, entries: Any) -> Any:
     """Sort samples by the bricks they touch.
 
     Args:
         places: ``(m, 3)`` grid coordinates.
         index: Brick numbers.
         counts: ``(bricks,)`` int32 zeros; zeros again at the end.
-        touched: ``(at least as many as bricks touched,)`` int32; receives the bricks, in order of first touch.
+        touched: ``(at least as many as bricks touched,)`` int32; receives the bricks, in order of first
+        touch.
         offsets: One longer than ``touched``, int64; receives where each brick's samples begin.
         entries: ``(8 m,)`` int32; receives sample numbers, brick by brick, rising.
 
@@ -96,8 +96,8 @@ def gather_brick(
 ) -> None:
     """Add up the gradient of one touched brick in slot ``slot``, and mark the vertices that got any.
 
-    ``smooth_raw`` and ``smooth_found`` weigh total variation (Huber-like: the gradient of a difference is limited to
-    one) between the touched vertices and their neighbours along each axis.
+    ``smooth_raw`` and ``smooth_found`` weigh total variation (Huber-like: the gradient of a difference is
+    limited to one) between the touched vertices and their neighbours along each axis.
     """
     one = np.float32(1.0)
     zero = np.float32(0.0)

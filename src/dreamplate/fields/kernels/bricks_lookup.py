@@ -1,6 +1,7 @@
 """Looking features up in bricks, and how they change with the place. One item is one sample.
 
-Layout as in ``bricks_march``; a row of ``rows`` holds the features of one vertex, channel-last, in one cache line.
+Layout as in ``bricks_march``; a row of ``rows`` holds the features of one vertex, channel-last, in one cache
+line.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Marching rays through bricks: which intervals matter, and how opaque each is. One item is one ray.
 
-A grid of vertices is cut into bricks of 4 x 4 x 4. ``index`` holds each brick's number, -1 where there is none;
-``raw`` the raw density of their vertices, ``(bricks, 64)``; ``cells`` one bit for each cell (the bit of its low corner)
-that may hold something. Density stands apart from the features so that a march, which looks at far more places than it
-keeps, stays in the near caches. Raw density is interpolated first and activated after
-(DVGO, sec. 4.2): ``alpha = 1 - exp(-softplus(raw + shift) * length)``.
+A grid of vertices is cut into bricks of 4 x 4 x 4. ``index`` holds each brick's number, -1 where there is
+none; ``raw`` the raw density of their vertices, ``(bricks, 64)``; ``cells`` one bit for each cell (the bit
+of its low corner) that may hold something. Density stands apart from the features so that a march, which
+looks at far more places than it keeps, stays in the near caches. Raw density is interpolated first and
+activated after (DVGO, sec. 4.2): ``alpha = 1 - exp(-softplus(raw + shift) * length)``.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def march_box(
     lengths: Any,
     alphas: Any,
 ) -> Any:
-    """March one ray through a box in even steps, leaping over empty bricks; return how many samples it has."""
+    """March one ray through a box, evenly, leaping over empty bricks; return how many samples it has."""
     zero = np.float32(0.0)
     one = np.float32(1.0)
     tiny = np.float32(1e-12)
@@ -100,7 +100,7 @@ def march_box(
     rz = one / (dz if abs(dz) > tiny else tiny)
     enter = max(near[ray], min(-ox * rx, (space[7] - ox) * rx))
     enter = max(enter, min(-oy * ry, (space[8] - oy) * ry))
-    enter = max(max(enter, min(-oz * rz, (space[9] - oz) * rz)), zero)
+    enter = max(enter, min(-oz * rz, (space[9] - oz) * rz), zero)
     leave = min(far[ray], max(-ox * rx, (space[7] - ox) * rx))
     leave = min(leave, max(-oy * ry, (space[8] - oy) * ry))
     leave = min(leave, max(-oz * rz, (space[9] - oz) * rz))
@@ -223,7 +223,9 @@ def march_bent(
         brick = index[i >> 2, j >> 2, k >> 2]
         if brick < 0:
             continue
-        if (cells[brick] >> np.uint64(((i & 3) << 4) | ((j & 3) << 2) | (k & 3))) & np.uint64(1) == np.uint64(0):
+        if (cells[brick] >> np.uint64(((i & 3) << 4) | ((j & 3) << 2) | (k & 3))) & np.uint64(1) == np.uint64(
+            0
+        ):
             continue
         alpha = opacity(index, raw, gx, gy, gz, shift, optical)
         if alpha * through > least:
@@ -256,7 +258,7 @@ def march_ray(
     alphas: Any,
     counts: Any,
 ) -> None:
-    """March one ray; writes its samples to row ``ray`` of the last but one three, their number to ``counts``."""
+    """March one ray; its samples go to row ``ray`` of starts, lengths and alphas, their number to counts."""
     if space[0] == 0:
         counts[ray] = march_box(
             ray,

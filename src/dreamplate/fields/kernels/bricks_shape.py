@@ -50,7 +50,7 @@ def refine_brick(
     fresh_raw: Any,
     fresh: Any,
 ) -> None:
-    """Fill one brick of a new grid by interpolating an old one at ``place * scale + bias`` (old grid units)."""
+    """Fill one brick of a new grid from an old one, at ``place * scale + bias`` in old grid units."""
     one = np.float32(1.0)
     for row in range(64):
         gx = np.float32((corners[brick, 0] << 2) + (row >> 4)) * scale[0] + bias[0]

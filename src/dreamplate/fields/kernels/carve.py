@@ -1,4 +1,4 @@
-"""Carving: which vertices of a grid some photograph sees nothing at. One item is one vertex column (all z)."""
+"""Carving: at which vertices of a grid some photograph sees nothing. One item is one column of vertices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,15 @@ __all__ = ["carve", "carve_column"]
 
 
 def carve_column(
-    column: Any, low: Any, cell: Any, poses: Any, lenses: Any, sizes: Any, starts: Any, masks: Any, content: Any
+    column: Any,
+    low: Any,
+    cell: Any,
+    poses: Any,
+    lenses: Any,
+    sizes: Any,
+    starts: Any,
+    masks: Any,
+    content: Any,
 ) -> None:
     """Clear ``content[x, y, :]`` where a photograph's mask is 0; ``column`` is ``x * ny + y``.
 
@@ -35,10 +43,14 @@ def carve_column(
     for z in range(content.shape[2]):
         pz = low[2] + cell[2] * np.float32(z)
         for view in range(poses.shape[0]):
-            depth = -(poses[view, 2, 0] * px + poses[view, 2, 1] * py + poses[view, 2, 2] * pz + poses[view, 2, 3])
+            depth = -(
+                poses[view, 2, 0] * px + poses[view, 2, 1] * py + poses[view, 2, 2] * pz + poses[view, 2, 3]
+            )
             if depth <= np.float32(0.0):
                 continue
-            right = poses[view, 0, 0] * px + poses[view, 0, 1] * py + poses[view, 0, 2] * pz + poses[view, 0, 3]
+            right = (
+                poses[view, 0, 0] * px + poses[view, 0, 1] * py + poses[view, 0, 2] * pz + poses[view, 0, 3]
+            )
             up = poses[view, 1, 0] * px + poses[view, 1, 1] * py + poses[view, 1, 2] * pz + poses[view, 1, 3]
             u = lenses[view, 0] * right / depth + lenses[view, 2]
             v = lenses[view, 3] - lenses[view, 1] * up / depth
@@ -46,7 +58,11 @@ def carve_column(
                 continue
             i = int(u)
             j = int(v)
-            if i < sizes[view, 0] and j < sizes[view, 1] and masks[starts[view] + j * sizes[view, 0] + i] == 0:
+            if (
+                i < sizes[view, 0]
+                and j < sizes[view, 1]
+                and masks[starts[view] + j * sizes[view, 0] + i] == 0
+            ):
                 content[x, y, z] = 0
                 break
 
@@ -56,7 +72,15 @@ _carve = scalar(carve_column)
 
 @parallel
 def carve(
-    count: Any, low: Any, cell: Any, poses: Any, lenses: Any, sizes: Any, starts: Any, masks: Any, content: Any
+    count: Any,
+    low: Any,
+    cell: Any,
+    poses: Any,
+    lenses: Any,
+    sizes: Any,
+    starts: Any,
+    masks: Any,
+    content: Any,
 ) -> None:
     """Loop of ``carve_column``."""
     for column in prange(count):

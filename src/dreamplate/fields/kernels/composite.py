@@ -1,14 +1,13 @@
-"""Kernels of compositing: weights of packed samples and their sums over each ray, with the hand-written backward.
+"""Kernels of compositing: weights of packed samples, their sums over each ray, and the way back.
 
 One item is one ray. ``T`` is the transmittance in front of a sample, ``w = T a`` its weight:
 
     colour = sum w c     opacity = sum w     depth = sum w m     (m: middle of the interval)
 
-Backward: with ``g_j`` the gradient at ``w_j`` (everything that is linear in the weights gathered in one number) the
-gradient at alpha is ``dL/da_i = T_i g_i - sum_{j>i} w_j g_j / (1 - a_i)``, one sweep from the back. (Max 1995, eq. 7;
-the form of Kerbl et al. 2023, sec. C.)
+Backward: with ``g_j`` the gradient at ``w_j`` (everything that is linear in the weights gathered in one
+number) the gradient at alpha is ``dL/da_i = T_i g_i - sum_{j>i} w_j g_j / (1 - a_i)``, one sweep from the
+back. (Max 1995, eq. 7; the form of Kerbl et al. 2023, sec. C.)
 """
-# ruff: noqa: PLR0917
 
 from __future__ import annotations
 

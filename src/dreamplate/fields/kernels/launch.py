@@ -1,10 +1,11 @@
 """How a kernel is written once and run anywhere.
 
-A kernel is an ordinary Python function, its **body**, whose first argument is the number of the item (a ray, a
-sample, a brick) and whose other arguments are arrays and numbers. It only writes places that belong to its own
-item, so that no two threads meet and every machine gets the same bits.
+A kernel is an ordinary Python function, its **body**, whose first argument is the number of the item (a ray,
+a sample, a brick) and whose other arguments are arrays and numbers. It only writes places that belong to its
+own item, so that no two threads meet and every machine gets the same bits.
 
-* CPU: the module that defines the body also spells its loop, ``for i in prange(count): inner(i, ...)``, decorated with
+* CPU: the module that defines the body also spells its loop, ``for i in prange(count): inner(i, ...)``,
+decorated with
   ``parallel``. (numba keeps a compiled kernel on disk only when loop and body stand in one file.)
 * CUDA: ``gpu_launch(body, count, ...)`` compiles the same body with numba-cuda and runs one thread an item.
 * Anywhere else, and in tests: the torch twin beside it.
@@ -45,9 +46,13 @@ def _array(tensor: Tensor) -> Any:
     tensor = tensor.detach()
     if tensor.device.type == "cpu":
         return tensor.numpy()
-    from numba import cuda
+    return _cuda().as_cuda_array(tensor)
 
-    return cuda.as_cuda_array(tensor)
+
+def _cuda() -> Any:
+    from importlib import import_module
+
+    return import_module("numba.cuda")
 
 
 def gpu_launch(body: Callable[..., None], count: int, *arguments: Any) -> None:
@@ -58,11 +63,10 @@ def gpu_launch(body: Callable[..., None], count: int, *arguments: Any) -> None:
 
 @functools.cache
 def _gpu_loop(body: Callable[..., None]) -> Any:
-    from numba import cuda
-
+    cuda = _cuda()
     inner = cuda.jit(device=True)(body)
 
-    @cuda.jit
+    @cuda.jit  # type: ignore[untyped-decorator]
     def loop(count: int, *arguments: Any) -> None:
         item = cuda.grid(1)
         if item < count:
