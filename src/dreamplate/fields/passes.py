@@ -19,7 +19,7 @@ moment with a closed aperture, because a mean of two depths is none. "Nothing" i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +29,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dreamplate.fields.compositing import Composite, composite_packed
-from dreamplate.fields.method import Method
 from dreamplate.fields.rays import Rays, Samples
 from dreamplate.fields.volume import unpack
 from dreamplate.plate.camera import Camera
@@ -157,13 +156,15 @@ def _median(samples: Samples, weights: Float[Tensor, " m"], opacity: Float[Tenso
     return samples.starts[which] + part * (samples.ends[which] - samples.starts[which])
 
 
-def normals_at(method: Method, surface: Surface, rays: Rays, least: float) -> Float[Tensor, "n 3"]:
+def normals_at(
+    density: Callable[[Tensor], Tensor], surface: Surface, rays: Rays, least: float
+) -> Float[Tensor, "n 3"]:
     """Return unit normals: density falls fastest that way. 0 where nothing was met or density is even.
 
     Central differences over the larger of a quarter of a pixel there and ``least``, turned to the camera.
 
     Args:
-        method: Whose density.
+        density: Of the field: points ``(n, 3)`` to ``(n,)``.
         surface: What the rays met.
         rays: The rays.
         least: Smallest step in world units.
@@ -177,8 +178,8 @@ def normals_at(method: Method, surface: Surface, rays: Rays, least: float) -> Fl
         step = torch.maximum(step, rays.radii[which] * (3**0.5 / 4) * surface.median[which])
     offsets = torch.cat([torch.eye(3), -torch.eye(3)]).to(step)
     points = surface.points[which].float()[:, None] + step[:, None, None] * offsets
-    density = method.density(points.reshape(-1, 3)).reshape(-1, 6)
-    slope = density[:, 3:] - density[:, :3]
+    around = density(points.reshape(-1, 3)).reshape(-1, 6)
+    slope = around[:, 3:] - around[:, :3]
     # Written out: a library sum may round differently for another number of rows.
     length = (slope[:, 0].square() + slope[:, 1].square() + slope[:, 2].square()).sqrt()
     normal = slope / length[:, None].clamp_min(1e-20)

@@ -191,7 +191,7 @@ class _Worker:
             "median": lambda: planar_median,
             "variance": lambda: surface.variance,
             "position": lambda: surface.points,
-            "normal": lambda: normals_at(self.field.method, surface, rays, self.normal_step),
+            "normal": lambda: normals_at(self.field.method.density, surface, rays, self.normal_step),
             "acc": lambda: surface.opacity,
             "uncertainty": lambda: torch.where(surface.met, spread, 0),
         }
