@@ -24,6 +24,8 @@ EMPTY = -10.0
 """Raw density where there is nothing."""
 WIDTH = 16
 """Features of a vertex: one cache line (``kernels/space.py``)."""
+SOLID = 1e-4
+"""Share of light below which a ray ends in any case."""
 _BETAS = (0.9, 0.99)
 _TINY = 1e-12
 _KEPT = ("index", "corners", "cells", "raw", "raw_first", "raw_second", "table", "first", "second")
@@ -88,7 +90,14 @@ class BrickGrid:
     # -- reading ------------------------------------------------------------------------------------
 
     def march(
-        self, rays: Rays, space: Tensor, jitter: Tensor, *, shift: float, least: float, solid: float
+        self,
+        rays: Rays,
+        space: Tensor,
+        jitter: Tensor,
+        *,
+        shift: float,
+        faint: float,
+        least: float,
     ) -> Marched:
         """March rays; see ``kernels/bricks_march.py``.
 
@@ -97,8 +106,8 @@ class BrickGrid:
             space: The packed space.
             jitter: ``(n,)`` 0-1, where in its first step each ray begins.
             shift: Added to raw density.
-            least: Samples of at most this opacity are left out.
-            solid: A ray ends when less than this share of light passes.
+            faint: Raw density whose steps cannot weigh more than ``least``.
+            least: Samples that weigh at most this in their ray are left out, and rays end where no sample could.
         """
         import numpy as np
 
@@ -120,8 +129,9 @@ class BrickGrid:
             self.cells.numpy().view(np.uint64),
             self.raw.numpy(),
             np.float32(shift),
+            np.float32(faint),
             np.float32(least),
-            np.float32(solid),
+            np.float32(max(least, SOLID)),
             *(item.numpy() for item in scratch),
             counts.numpy(),
         )

@@ -94,7 +94,12 @@ def composite_twin(
 # -- the operator -----------------------------------------------------------------------------------
 
 
-@torch.library.custom_op("dreamplate::composite", mutates_args=())
+# Schemas are spelt out: they cannot be inferred where signatures are checked while tests run.
+@torch.library.custom_op(
+    "dreamplate::composite",
+    mutates_args=(),
+    schema="(Tensor offsets, Tensor alphas, Tensor colours, Tensor mids) -> (Tensor, Tensor, Tensor, Tensor)",
+)
 def _composite(
     offsets: Tensor, alphas: Tensor, colours: Tensor, mids: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -125,7 +130,12 @@ def _(
     )
 
 
-@torch.library.custom_op("dreamplate::composite_backward", mutates_args=())
+@torch.library.custom_op(
+    "dreamplate::composite_backward",
+    mutates_args=(),
+    schema="(Tensor offsets, Tensor alphas, Tensor colours, Tensor mids, Tensor weights, Tensor by_weight,"
+    " Tensor by_colour, Tensor by_opacity, Tensor by_depth) -> (Tensor, Tensor)",
+)
 def _composite_backward(
     offsets: Tensor,
     alphas: Tensor,

@@ -32,7 +32,6 @@ from dreamplate.fields.spherical import spherical_harmonics
 __all__ = ["FastMethod"]
 
 DEGREES = 4
-SOLID = 1e-4
 OCCUPIED_EVERY = 32
 WARM_UP = 128
 PRUNED = 1e-3
@@ -151,8 +150,8 @@ class FastMethod:
             self.space.packed,
             jitter,
             shift=self.shift,
+            faint=self._raw(self.config.least),
             least=self.config.least,
-            solid=SOLID,
         )
         if not training:
             features = self.grid.lookup(marched.places)
@@ -269,7 +268,7 @@ class FastMethod:
     def _raw(self, alpha: float) -> float:
         """Return the raw density of a step of this opacity."""
         if alpha <= 0:
-            return -math.inf
+            return EMPTY
         return math.log(math.expm1(-math.log(1 - alpha) / self.space.length)) - self.shift
 
     def grow(self) -> None:

@@ -78,6 +78,8 @@ def _native(key: str, value: MetaValue) -> Any:
         return value if -_INT32 <= value < _INT32 else None
     if isinstance(value, float):
         return value if is_single(value) else None
+    if name in _MATRICES and len(value) == 16 and all(is_single(v) for v in value):
+        return np.asarray(value, np.float32).reshape(4, 4)
     if len(value) in (2, 3) and all(is_single(v) for v in value):
         return tuple(value)
     return None
@@ -111,6 +113,8 @@ def _header(plate: Plate, compression: str, openexr: Any) -> dict[str, Any]:
 
 
 _TEXTS = {"comments", "owner", "capDate"}
+_MATRICES = {"worldToCamera", "worldToNDC"}
+"""Standard attributes of OpenEXR that are 4 x 4 matrices; sixteen numbers, row by row, in our metadata."""
 
 
 def write_exr(

@@ -172,7 +172,8 @@ def _unbend(lens: Lens, plane: Vectors) -> Vectors:
     right, down = np.array([step, 0.0]), np.array([0.0, step])
     for _ in range(_ROUNDS):
         miss = _bend(lens, found) - plane
-        if not np.nanmax(np.abs(miss), initial=0.0) > _ENOUGH:
+        far = np.abs(miss).max(axis=1) > _ENOUGH  # each ray stops for itself, whichever others are asked for
+        if not far.any():
             break
         dx = (_bend(lens, found + right) - _bend(lens, found - right)) / (2 * step)
         dy = (_bend(lens, found + down) - _bend(lens, found - down)) / (2 * step)
@@ -183,7 +184,7 @@ def _unbend(lens: Lens, plane: Vectors) -> Vectors:
         move = np.stack([move_x, move_y], axis=1)
         # A step across the turning point of the polynomial would never come back.
         longest = np.linalg.norm(move, axis=1, keepdims=True)
-        found = found - move * np.minimum(1, 0.5 / np.maximum(longest, 1e-300))
+        found = np.where(far[:, None], found - move * np.minimum(1, 0.5 / np.maximum(longest, 1e-300)), found)
     wrong = np.abs(_bend(lens, found) - plane).max(axis=1) > 1e-6
     found[wrong] = np.nan
     return found

@@ -21,6 +21,10 @@ from dreamplate.fields.kernels.space import EMPTY, place, stretch
 __all__ = ["march", "march_ray", "pack", "pack_ray", "raw_density"]
 
 
+EDGE = np.float32(1e-3)
+"""Grid units that places keep from the last vertices."""
+
+
 @scalar
 def raw_density(index: Any, raw: Any, gx: Any, gy: Any, gz: Any) -> Any:
     """Return interpolated raw density at grid coordinates; missing bricks count as very empty."""
@@ -57,9 +61,8 @@ def raw_density(index: Any, raw: Any, gx: Any, gy: Any, gz: Any) -> Any:
 
 
 @scalar
-def opacity(index: Any, raw: Any, gx: Any, gy: Any, gz: Any, shift: Any, length: Any) -> Any:
-    """Return the opacity of a step of some optical length at grid coordinates."""
-    found = raw_density(index, raw, gx, gy, gz) + shift
+def opacity(found: Any, length: Any) -> Any:
+    """Return the opacity of a step of some optical length where shifted raw density is ``found``."""
     soft = found if found > np.float32(15.0) else np.float32(math.log1p(math.exp(found)))
     return np.float32(1.0) - np.float32(math.exp(-soft * length))
 
@@ -77,6 +80,7 @@ def march_box(
     cells: Any,
     raw: Any,
     shift: Any,
+    faint: Any,
     least: Any,
     solid: Any,
     starts: Any,
@@ -141,7 +145,10 @@ def march_box(
             continue
         if (bits >> np.uint64(((i & 3) << 4) | ((j & 3) << 2) | (k & 3))) & np.uint64(1) == np.uint64(0):
             continue
-        alpha = opacity(index, raw, gx, gy, gz, shift, optical)
+        found = raw_density(index, raw, gx, gy, gz)
+        if found <= faint:  # no exponential is needed to see that it cannot matter
+            continue
+        alpha = opacity(found + shift, optical)
         if alpha * through > least:
             starts[ray, count] = middle - np.float32(0.5) * length
             lengths[ray, count] = length
@@ -166,6 +173,7 @@ def march_bent(
     cells: Any,
     raw: Any,
     shift: Any,
+    faint: Any,
     least: Any,
     solid: Any,
     starts: Any,
@@ -227,7 +235,10 @@ def march_bent(
             0
         ):
             continue
-        alpha = opacity(index, raw, gx, gy, gz, shift, optical)
+        found = raw_density(index, raw, gx, gy, gz)
+        if found <= faint:  # no exponential is needed to see that it cannot matter
+            continue
+        alpha = opacity(found + shift, optical)
         if alpha * through > least:
             starts[ray, count] = begin
             lengths[ray, count] = span
@@ -251,6 +262,7 @@ def march_ray(
     cells: Any,
     raw: Any,
     shift: Any,
+    faint: Any,
     least: Any,
     solid: Any,
     starts: Any,
@@ -272,6 +284,7 @@ def march_ray(
             cells,
             raw,
             shift,
+            faint,
             least,
             solid,
             starts,
@@ -291,6 +304,7 @@ def march_ray(
             cells,
             raw,
             shift,
+            faint,
             least,
             solid,
             starts,
@@ -330,9 +344,10 @@ def pack_ray(
         out_starts[first + n] = t
         out_ends[first + n] = t + length
         out_alphas[first + n] = alphas[ray, n]
-        out_places[first + n, 0] = gx
-        out_places[first + n, 1] = gy
-        out_places[first + n, 2] = gz
+        # Rounding must not carry a place out of the grid.
+        out_places[first + n, 0] = min(max(gx, np.float32(0.0)), space[7] - EDGE)
+        out_places[first + n, 1] = min(max(gy, np.float32(0.0)), space[8] - EDGE)
+        out_places[first + n, 2] = min(max(gz, np.float32(0.0)), space[9] - EDGE)
         out_rays[first + n] = ray
 
 
@@ -353,6 +368,7 @@ def march(
     cells: Any,
     raw: Any,
     shift: Any,
+    faint: Any,
     least: Any,
     solid: Any,
     starts: Any,
@@ -374,6 +390,7 @@ def march(
             cells,
             raw,
             shift,
+            faint,
             least,
             solid,
             starts,
@@ -426,9 +443,9 @@ def probe_point(
     zero = np.float32(0.0)
     inside = gx >= zero and gy >= zero and gz >= zero
     inside = inside and gx < space[7] and gy < space[8] and gz < space[9]
-    places[point, 0] = min(max(gx, zero), space[7] - np.float32(1e-3))
-    places[point, 1] = min(max(gy, zero), space[8] - np.float32(1e-3))
-    places[point, 2] = min(max(gz, zero), space[9] - np.float32(1e-3))
+    places[point, 0] = min(max(gx, zero), space[7] - EDGE)
+    places[point, 1] = min(max(gy, zero), space[8] - EDGE)
+    places[point, 2] = min(max(gz, zero), space[9] - EDGE)
     density[point] = zero
     if inside:
         found = raw_density(index, raw, gx, gy, gz) + shift
