@@ -67,7 +67,8 @@ def _summary(found: Found, made: Mesh, config: MeshConfig, written: list[Path]) 
     lines.append(f"bounds {corners[0]} to {corners[1]} (world units), voxel {found.lattice.spacing:.4g}")
     if found.level is not None:
         lines.append(f"level {found.level:.5g} per world unit")
-    closed = "watertight" if not found.open_edges else f"open: {found.open_edges} edges have no second face"
+    holes = f"not watertight: {found.open_edges} edges do not join two faces"
+    closed = holes if found.open_edges else "watertight"
     lines.append(closed)
     gone = found.dropped
     lines.append(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from numba import prange
 
+from dreamplate.fields.kernels.launch import parallel, scalar
 from dreamplate.fields.meshing.mesh import Array, Mesh
 from dreamplate.fields.meshing.raster import draw_view
 from dreamplate.plate.camera import Camera
@@ -61,13 +64,53 @@ def seen_from(mesh: Mesh, cameras: Sequence[Camera], slack: float) -> Directions
 def _mean(points: Array, normals: Array, views: Sequence[tuple[Camera, Array]], slack: float) -> Array:
     total = np.zeros_like(points)
     for camera, depth in views:
-        pixels, ahead = camera.project(points)
-        inside = (ahead > 0) & (pixels >= 0).all(1) & (pixels < [camera.width, camera.height]).all(1)
-        place = np.where(inside[:, None], pixels, 0).astype(int)
-        inside &= ahead <= depth[place[:, 1], place[:, 0]] + slack
-        along = points - camera.position
-        along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-12)
-        facing = np.clip(-(along * normals).sum(1), 0, None)
-        total += along * (np.where(inside, facing, 0) ** _SHARPNESS)[:, None]
+        lens = np.array([camera.fx, camera.fy, camera.cx, camera.cy])
+        turn, place = np.ascontiguousarray(camera.camera_to_world[:3, :3]), camera.position.copy()
+        _add_view(len(points), points, normals, turn, place, lens, depth, slack, total)
     length = np.linalg.norm(total, axis=1, keepdims=True)
     return np.where(length > 1e-9, total / np.maximum(length, 1e-9), -normals)
+
+
+def _look(
+    i: Any, points: Any, normals: Any, turn: Any, place: Any, lens: Any, depth: Any, slack: Any, total: Any
+) -> None:
+    """Add the direction from a camera to a point, if it sees the point."""
+    x = points[i, 0] - place[0]
+    y = points[i, 1] - place[1]
+    z = points[i, 2] - place[2]
+    ahead = -(turn[0, 2] * x + turn[1, 2] * y + turn[2, 2] * z)
+    if ahead <= 0.0:
+        return
+    column = lens[2] + lens[0] * (turn[0, 0] * x + turn[1, 0] * y + turn[2, 0] * z) / ahead
+    row = lens[3] - lens[1] * (turn[0, 1] * x + turn[1, 1] * y + turn[2, 1] * z) / ahead
+    if column < 0.0 or row < 0.0 or column >= depth.shape[1] or row >= depth.shape[0]:
+        return
+    if ahead > depth[int(row), int(column)] + slack:
+        return
+    away = (x * x + y * y + z * z) ** 0.5
+    facing = -(x * normals[i, 0] + y * normals[i, 1] + z * normals[i, 2]) / away
+    if facing > 0.0:
+        weight = facing**_SHARPNESS / away
+        total[i, 0] += weight * x
+        total[i, 1] += weight * y
+        total[i, 2] += weight * z
+
+
+_inner = scalar(_look)
+
+
+@parallel
+def _add_view(
+    count: Any,
+    points: Any,
+    normals: Any,
+    turn: Any,
+    place: Any,
+    lens: Any,
+    depth: Any,
+    slack: Any,
+    total: Any,
+) -> None:
+    """Loop of ``_look``."""
+    for i in prange(count):
+        _inner(i, points, normals, turn, place, lens, depth, slack, total)
