@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dreamplate.errors import ConfigError
 from dreamplate.fields.brick_space import grid_space
 from dreamplate.fields.bricks import EMPTY, WIDTH, BrickGrid, Marched
 from dreamplate.fields.fast_config import FastConfig
@@ -101,11 +102,26 @@ class FastMethod:
         steps: Steps of the whole fit, for the schedule's pace (progress is what counts).
         draws: Where first weights come from.
         linear: Whether colours are scene-linear without an upper limit (exponential) rather than 0-1.
+        device: Only the processor.
+
+    Raises:
+        ConfigError: The device is another one.
     """
 
     def __init__(
-        self, config: FastConfig, extent: Extent, steps: int, draws: torch.Generator, *, linear: bool = False
+        self,
+        config: FastConfig,
+        extent: Extent,
+        steps: int,
+        draws: torch.Generator,
+        *,
+        linear: bool = False,
+        device: torch.device | str = "cpu",
     ) -> None:
+        if torch.device(device).type != "cpu":
+            raise ConfigError(
+                f"device is {device}: the fast field runs on the processor; use --recipe ngp there"
+            )
         self.config, self.extent, self.linear = config, extent, linear
         self.stage = 0
         self.space = grid_space(extent, config.resolutions[0], config.steps[0])
@@ -121,7 +137,7 @@ class FastMethod:
         self.optimiser = torch.optim.Adam(
             self.net.parameters(), lr=config.network_rate, betas=(0.9, 0.99), eps=1e-12
         )
-        self.steps = self.grown = self.rays = self.batch = 0
+        self.steps = self.grown = self.samples = self.batch = 0
         self.density_of_samples = float(max(self.space.shape))
         self.pending: list[tuple[Tensor, Tensor, Tensor]] = []
 
@@ -159,7 +175,7 @@ class FastMethod:
                 colours = self._colours(features, rays, marched.rays)
             return Traced(Samples(marched.offsets, marched.starts, marched.ends, marched.alphas, colours))
         self.batch = len(rays)
-        self.rays += len(rays)
+        self.samples += len(marched.alphas)
         per_ray = len(marched.alphas) / max(1, len(rays))
         self.density_of_samples = 0.9 * self.density_of_samples + 0.1 * per_ray
         features = self.grid.lookup(marched.places).requires_grad_()
@@ -254,7 +270,7 @@ class FastMethod:
             self.grid.occupy(self._raw(config.least))
 
     def _due(self, progress: float) -> bool:
-        """Return whether it is time for a finer grid, and enough rays are still to come to fill it."""
+        """Return whether it is time for a finer grid, and enough samples are still to come to fill it."""
         config = self.config
         if self.stage + 1 >= len(config.starts) or progress < config.starts[self.stage + 1]:
             return False
@@ -262,8 +278,8 @@ class FastMethod:
             return False
         finer = config.resolutions[self.stage + 1] / config.resolutions[self.stage]
         vertices = int(self.grid.occupied().sum()) * finer**2.5
-        to_come = self.rays / max(progress, 1e-6) * (1 - progress)
-        return bool(to_come >= config.rays_per_vertex * vertices)
+        to_come = self.samples / max(progress, 1e-6) * (1 - progress)
+        return bool(to_come >= config.samples_per_vertex * vertices)
 
     def _raw(self, alpha: float) -> float:
         """Return the raw density of a step of this opacity."""
@@ -276,6 +292,8 @@ class FastMethod:
         self.stage += 1
         self.grown = self.steps
         old = self.space
+        # What no ray has touched yet is not known to be anything: without this, fog would stay there for good.
+        self.grid.raw.masked_fill_(self.grid.raw_second == 0, EMPTY)
         self.grid.occupy(self._raw(PRUNED))
         box = self._content() if self.extent.kind == "box" else None
         self.space = grid_space(
@@ -305,7 +323,7 @@ class FastMethod:
             "stage": self.stage,
             "steps": self.steps,
             "grown": self.grown,
-            "rays": self.rays,
+            "samples": self.samples,
             "shift": self.shift,
             "per_ray": self.density_of_samples,
             "low": self.space.low.tolist(),
@@ -317,8 +335,8 @@ class FastMethod:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore what ``state_dict`` returned."""
-        counts = (int(state[name]) for name in ("stage", "steps", "grown", "rays"))
-        self.stage, self.steps, self.grown, self.rays = counts
+        counts = (int(state[name]) for name in ("stage", "steps", "grown", "samples"))
+        self.stage, self.steps, self.grown, self.samples = counts
         self.shift, self.density_of_samples = float(state["shift"]), float(state["per_ray"])
         self.grid = BrickGrid.restored(state["grid"])
         box = np.array([state["low"], state["high"]]) if self.extent.kind == "box" and self.stage else None

@@ -86,8 +86,8 @@ def extent_of(scene: Scene, *, clear: bool = False, kind: str = "auto") -> Exten
     if not cameras:
         raise SceneError(f"{scene.path}: has no views; nothing can be learnt from it")
     if kind == "auto":
-        bounded = clear or scene.box is not None
-        kind = "forward" if scene.forward_facing else "box" if bounded else "open"
+        # A box that a format states (aabb_scale) is no more than a bound: only alpha shows where content ends.
+        kind = "forward" if scene.forward_facing else "box" if clear else "open"
     if kind == "forward":
         return _forward(scene, cameras)
     if kind == "box":
@@ -185,15 +185,12 @@ def _near_far(scene: Scene, cameras: Sequence[Camera], reference: Array) -> tupl
 
 
 def _open(scene: Scene, cameras: Sequence[Camera]) -> Extent:
-    if scene.box is not None:
-        box = np.asarray(scene.box, float)
-    else:
-        centre, places = focus_point(cameras), np.array([camera.position for camera in cameras])
-        middle = places.mean(0)
-        if np.linalg.norm(centre - middle) > 4 * max(_span(cameras), 1e-9):
-            centre = middle  # they look into the distance, not at something
-        reach = max(float(np.abs(places - centre).max()), 1e-6)
-        box = np.stack([centre - reach, centre + reach])
+    centre, places = focus_point(cameras), np.array([camera.position for camera in cameras])
+    middle = places.mean(0)
+    if np.linalg.norm(centre - middle) > 4 * max(_span(cameras), 1e-9):
+        centre = middle  # they look into the distance, not at something
+    reach = max(float(np.abs(places - centre).max()), 1e-6)
+    box = np.stack([centre - reach, centre + reach])
     half = float((box[1] - box[0]).max()) / 2
     near = 0.02 * half
     if scene.points is not None and len(scene.points.positions):
