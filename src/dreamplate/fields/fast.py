@@ -292,7 +292,7 @@ class FastMethod:
         self.stage += 1
         self.grown = self.steps
         old = self.space
-        # What no ray has touched yet is not known to be anything: without this, fog would stay there for good.
+        # What no ray has touched is not known to be anything; else fog would stay there for good.
         self.grid.raw.masked_fill_(self.grid.raw_second == 0, EMPTY)
         self.grid.occupy(self._raw(PRUNED))
         box = self._content() if self.extent.kind == "box" else None

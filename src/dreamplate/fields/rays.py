@@ -55,8 +55,9 @@ class Rays:
         return replace(self, **changes)
 
     def _each(self, change: Any) -> Rays:
-        held: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
-        return Rays(**{name: None if value is None else change(value) for name, value in held.items()})
+        held = ((item.name, getattr(self, item.name)) for item in fields(self))
+        changed: dict[str, Any] = {name: None if value is None else change(value) for name, value in held}
+        return Rays(**changed)
 
 
 @dataclass(frozen=True)

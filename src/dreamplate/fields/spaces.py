@@ -86,7 +86,7 @@ def extent_of(scene: Scene, *, clear: bool = False, kind: str = "auto") -> Exten
     if not cameras:
         raise SceneError(f"{scene.path}: has no views; nothing can be learnt from it")
     if kind == "auto":
-        # A box that a format states (aabb_scale) is no more than a bound: only alpha shows where content ends.
+        # A box that a format states (aabb_scale) is only a bound; alpha shows where content ends.
         kind = "forward" if scene.forward_facing else "box" if clear else "open"
     if kind == "forward":
         return _forward(scene, cameras)
