@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dreamplate.fields.contraction import contract, normalise, uncontract
@@ -18,6 +18,7 @@ def uniform(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.integers(3, 40), st.booleans(), st.integers(0, 99))
 def test_stratified_samples_are_sorted_one_in_each_stratum(count: int, disparity: bool, seed: int) -> None:
     near, far = torch.tensor([0.5, 2.0]), torch.tensor([4.0, 2.5])
@@ -62,6 +63,7 @@ def test_rays_and_a_box() -> None:
     assert math.isinf(enter[2, 0])
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.sampled_from(sorted(SPACINGS)), st.integers(2, 30), st.integers(0, 50))
 def test_spacings_invert_and_jitter_stays_in_order(name: str, count: int, seed: int) -> None:
     spacing = SPACINGS[name]
@@ -98,6 +100,7 @@ def test_a_proposal_that_covers_costs_nothing_and_only_proposals_learn() -> None
     assert short.grad is not None and short.grad.abs().sum() > 0 and weights.grad is None
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.sampled_from(["max", "euclidean"]), st.integers(0, 100))
 def test_contraction_is_bounded_and_undone(norm: str, seed: int) -> None:
     points = (uniform(64, 3, seed=seed).double() - 0.5) * 40
