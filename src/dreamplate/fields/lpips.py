@@ -5,8 +5,8 @@
     vgg       the last ReLU of each block of VGG16       64 128 256 512 512
     squeeze   conv1 and six fires of SqueezeNet 1.1      64 128 256 384 384 512 512
 
-A distance has two parts: the trunk, trained on ImageNet, and the heads, one non-negative weight for each of its
-channels. Neither is part of this package: both come from files that the user has (the heads as published,
+A distance has two parts: the trunk, trained on ImageNet, and the heads, one non-negative weight for each of
+its channels. Neither is part of this package: both come from files that the user has (the heads as published,
 ``linK.model.1.weight``; the trunk in torchvision's layout, ``features.N.…``).
 """
 
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -82,7 +81,8 @@ def _squeeze() -> list[nn.Module]:
 
     start = [nn.Conv2d(3, 64, 3, 2), nn.ReLU(), pool(), Fire(64, 16, 64), Fire(128, 16, 64), pool()]
     middle = [Fire(128, 32, 128), Fire(256, 32, 128), pool()]
-    return [*start, *middle, Fire(256, 48, 192), Fire(384, 48, 192), Fire(384, 64, 256), Fire(512, 64, 256)]
+    last = [Fire(256, 48, 192), Fire(384, 48, 192), Fire(384, 64, 256), Fire(512, 64, 256)]
+    return [*start, *middle, *last]
 
 
 _LAYERS = {"alex": _alex, "vgg": _vgg, "squeeze": _squeeze}
@@ -102,7 +102,7 @@ class Lpips(nn.Module):
         self.heads = nn.ParameterList([torch.full((count,), 1 / count) for count in CHANNELS[trunk]])
 
     def forward(self, picture: Tensor, truth: Tensor) -> Tensor:
-        """Return the distance of pictures ``(n, 3, h, w)``, display-encoded 0-1; ``(n,)``, 0 for equal ones."""
+        """Return the distance ``(n,)`` of pictures ``(n, 3, h, w)``, display-encoded 0-1; 0 for equal ones."""
         total = picture.new_zeros(picture.shape[0])
         for head, a, b in zip(self.heads, self._look(picture), self._look(truth), strict=True):
             apart = (_unit(a) - _unit(b)).square()
@@ -112,10 +112,10 @@ class Lpips(nn.Module):
     def _look(self, pictures: Tensor) -> list[Tensor]:
         shift, scale = (pictures.new_tensor(value)[:, None, None] for value in (_SHIFT, _SCALE))
         x, found = (pictures * 2 - 1 - shift) / scale, []
-        for start, stop in pairwise((-1, *_STOPS[self.trunk])):
-            for layer in self.features[start + 1 : stop + 1]:
-                x = layer(x)
-            found.append(x)
+        for number, layer in enumerate(self.features):
+            x = layer(x)
+            if number in _STOPS[self.trunk]:
+                found.append(x)
         return found
 
 

@@ -1,6 +1,6 @@
-"""How near a render comes to a photograph: PSNR and SSIM. (LPIPS is in ``lpips.py``.)
+"""How near a render comes to a photograph: PSNR and SSIM.
 
-Both are taken on display-encoded colour in 0-1, as in the literature on radiance fields.
+LPIPS is in ``lpips.py``. Both are taken on display-encoded colour in 0-1, as in the literature on radiance fields.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def ssim(picture: Float[Tensor, "h w c"], truth: Float[Tensor, "h w c"]) -> floa
         return math.nan
     a, b = picture.double().permute(2, 0, 1), truth.double().permute(2, 0, 1)
     means = _blur(torch.cat([a, b, a * a, b * b, a * b]))
-    of_a, of_b, of_aa, of_bb, of_ab = means.split(channels)
+    of_a, of_b, of_aa, of_bb, of_ab = means.view(5, channels, *means.shape[1:])
     var_a, var_b, both = of_aa - of_a**2, of_bb - of_b**2, of_ab - of_a * of_b
     c1, c2 = 0.01**2, 0.03**2
     top = (2 * of_a * of_b + c1) * (2 * both + c2)

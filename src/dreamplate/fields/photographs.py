@@ -202,7 +202,8 @@ def _decode(
     # Of a pixel that is known in part, the known part alone gives the colour.
     share = area_resize(known.astype(np.float32), camera.width, camera.height)
     summed = area_resize(np.where(known[:, :, None], rgba, np.float32(0)), camera.width, camera.height)
-    return summed / np.maximum(share, np.float32(1e-6))[:, :, None], share, bad
+    colour = np.asarray(summed / np.maximum(share, 1e-6)[:, :, None], np.float32)
+    return colour, share, bad
 
 
 def _marked(view: View, mask: Mask) -> npt.NDArray[np.bool_]:
