@@ -102,7 +102,7 @@ class Lpips(nn.Module):
         self.heads = nn.ParameterList([torch.full((count,), 1 / count) for count in CHANNELS[trunk]])
 
     def forward(self, picture: Tensor, truth: Tensor) -> Tensor:
-        """Return the distance ``(n,)`` of pictures ``(n, 3, h, w)``, display-encoded 0-1; 0 for equal ones."""
+        """Return the distance ``(n,)`` of pictures ``(n, 3, h, w)``, display-encoded 0-1."""
         total = picture.new_zeros(picture.shape[0])
         for head, a, b in zip(self.heads, self._look(picture), self._look(truth), strict=True):
             apart = (_unit(a) - _unit(b)).square()

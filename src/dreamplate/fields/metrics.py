@@ -1,6 +1,7 @@
 """How near a render comes to a photograph: PSNR and SSIM.
 
-LPIPS is in ``lpips.py``. Both are taken on display-encoded colour in 0-1, as in the literature on radiance fields.
+LPIPS is in ``lpips.py``. Both are taken on display-encoded colour in 0-1, as in the literature on
+radiance fields.
 """
 
 from __future__ import annotations
