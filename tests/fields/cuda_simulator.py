@@ -1,7 +1,7 @@
 """Run the kernels' bodies in numba's CUDA simulator and compare; started by ``test_cuda_simulator.py``.
 
-Without compilation (``NUMBA_DISABLE_JIT``) a loop is plain Python. Each scenario runs twice: with the loops, and with
-every loop replaced by a launch of its body on the simulated card.
+Without compilation (``NUMBA_DISABLE_JIT``) a loop is plain Python. Each scenario runs twice: with the
+loops, and with every loop replaced by a launch of its body on the simulated card.
 """
 
 from __future__ import annotations

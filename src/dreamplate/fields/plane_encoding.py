@@ -26,7 +26,7 @@ def encode_planes(
 
     Args:
         points: -1 to 1 from the first to the last vertex; beyond, the border holds.
-        table: Planes in the order of ``plane_pairs``, each row by row, the first coordinate of the pair fastest.
+        table: Planes in the order of ``plane_pairs``, row by row, the first coordinate of a pair fastest.
         resolution: Vertices along each of the ``d`` coordinates.
     """
     if points.device.type not in ("cpu", "cuda"):
@@ -100,7 +100,8 @@ def _(points: Tensor, table: Tensor, resolution: list[int]) -> tuple[Tensor, Ten
 @torch.library.custom_op(
     "dreamplate::encode_planes_backward",
     mutates_args=(),
-    schema="(Tensor by_features, Tensor points, Tensor table, Tensor reads, int[] resolution) -> (Tensor, Tensor)",
+    schema="(Tensor by_features, Tensor points, Tensor table, Tensor reads, int[] resolution) "
+    "-> (Tensor, Tensor)",
 )
 def _encode_backward(
     by_features: Tensor, points: Tensor, table: Tensor, reads: Tensor, resolution: list[int]
