@@ -167,10 +167,14 @@ class BrickGrid:
         return int(longest / float(space[25])) + 8
 
     def _room(self, name: str, shape: tuple[int, int]) -> Tensor:
-        """Return float32 scratch of a shape; it is kept, since freshly mapped memory is slow."""
+        """Return float32 scratch of a shape; it is kept, since freshly mapped memory is slow.
+
+        It grows with room to spare: one that grew a little at every step would leave a hole behind each time.
+        """
         size = shape[0] * shape[1]
         if name not in self._scratch or self._scratch[name].numel() < size:
-            self._scratch[name] = torch.empty(size)
+            self._scratch.pop(name, None)
+            self._scratch[name] = torch.empty(size + size // 2)
         return self._scratch[name][:size].view(shape)
 
     def lookup(self, places: Tensor) -> Tensor:

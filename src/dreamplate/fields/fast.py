@@ -35,6 +35,8 @@ __all__ = ["FastMethod"]
 DEGREES = 4
 OCCUPIED_EVERY = 32
 WARM_UP = 128
+PIECE = 2**17
+"""Samples coloured at a time where no graph is kept."""
 PRUNED = 1e-3
 """Opacity of a step below which a cell is not carried into a finer grid."""
 
@@ -170,9 +172,12 @@ class FastMethod:
             least=self.config.least,
         )
         if not training:
-            features = self.grid.lookup(marched.places)
-            with torch.no_grad():
-                colours = self._colours(features, rays, marched.rays)
+            colours = torch.empty(len(marched.alphas), 3)
+            with torch.no_grad():  # in pieces: haze has hundreds of samples a ray
+                for first in range(0, len(colours), PIECE):
+                    piece = slice(first, first + PIECE)
+                    features = self.grid.lookup(marched.places[piece])
+                    colours[piece] = self._colours(features, rays, marched.rays[piece])
             return Traced(Samples(marched.offsets, marched.starts, marched.ends, marched.alphas, colours))
         self.batch = len(rays)
         self.samples += len(marched.alphas)

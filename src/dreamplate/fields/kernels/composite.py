@@ -4,9 +4,9 @@ One item is one ray. ``T`` is the transmittance in front of a sample, ``w = T a`
 
     colour = sum w c     opacity = sum w     depth = sum w m     (m: middle of the interval)
 
-Backward: with ``g_j`` the gradient at ``w_j`` (everything that is linear in the weights gathered in one
-number) the gradient at alpha is ``dL/da_i = T_i g_i - sum_{j>i} w_j g_j / (1 - a_i)``, one sweep from the
-back. (Max 1995, eq. 7; the form of Kerbl et al. 2023, sec. C.)
+Backward: with ``g_i`` the gradient at ``w_i`` (everything that is linear in the weights gathered in one
+number), what lies behind a sample is worth ``B_i = a_{i+1} g_{i+1} + (1 - a_{i+1}) B_{i+1}``, and the gradient at
+alpha is ``T_i (g_i - B_i)``: one sweep from the back, and no division (Max 1995, eq. 7, differentiated).
 """
 
 from __future__ import annotations
@@ -18,10 +18,6 @@ from numba import prange
 from dreamplate.fields.kernels.launch import parallel, scalar
 
 __all__ = ["composite_backward", "composite_backward_ray", "composite_forward", "composite_forward_ray"]
-
-SOLID = 1e-10
-"""Least of ``1 - alpha`` that the backward pass divides by."""
-
 
 def composite_forward_ray(
     ray: Any,
@@ -90,10 +86,8 @@ def composite_backward_ray(
         to_colours[i, 2] = weight * b
         pull = by_weight[i] + by_opacity[ray] + by_depth[ray] * mids[i]
         pull += r * colours[i, 0] + g * colours[i, 1] + b * colours[i, 2]
-        rest = 1.0 - alphas[i]
-        rest = max(rest, SOLID)
-        to_alphas[i] = to_alphas[i] * pull - behind / rest
-        behind += weight * pull
+        to_alphas[i] *= pull - behind
+        behind = alphas[i] * pull + (1.0 - alphas[i]) * behind
 
 
 _forward = scalar(composite_forward_ray)
