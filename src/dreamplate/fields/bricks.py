@@ -107,7 +107,7 @@ class BrickGrid:
             jitter: ``(n,)`` 0-1, where in its first step each ray begins.
             shift: Added to raw density.
             faint: Raw density whose steps cannot weigh more than ``least``.
-            least: Samples that weigh at most this in their ray are left out; rays end where none could weigh more.
+            least: Samples that weigh at most this in their ray are left out; so is all that lies behind.
         """
         import numpy as np
 

@@ -28,7 +28,7 @@ PREVIEW_SIDE = 200
 """Longest side of a preview's render, in pixels."""
 PREVIEW_SHARE = 0.02
 """Part of the time spent that previews may have, where there is a budget."""
-PROBE = 4096
+PROBE = 16_384
 """Pixels rendered to learn what a picture costs."""
 PROBE_SHARE = 0.005
 """Part of the time spent that this may have."""
@@ -142,7 +142,7 @@ class HeldOut:
 
     def _time_render(self) -> float:
         """Return what a ray costs, from evenly spread pixels of a few views."""
-        views = _spread(range(len(self.photographs)), 4)
+        views = _spread(range(len(self.photographs)), 2)
         began, count = cpu_seconds(), 0
         for view in views:
             camera = self.photographs.cameras[view]

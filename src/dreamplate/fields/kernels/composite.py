@@ -5,8 +5,8 @@ One item is one ray. ``T`` is the transmittance in front of a sample, ``w = T a`
     colour = sum w c     opacity = sum w     depth = sum w m     (m: middle of the interval)
 
 Backward: with ``g_i`` the gradient at ``w_i`` (everything that is linear in the weights gathered in one
-number), what lies behind a sample is worth ``B_i = a_{i+1} g_{i+1} + (1 - a_{i+1}) B_{i+1}``, and the gradient at
-alpha is ``T_i (g_i - B_i)``: one sweep from the back, and no division (Max 1995, eq. 7, differentiated).
+number), what lies behind a sample is worth ``B_i = a_{i+1} g_{i+1} + (1 - a_{i+1}) B_{i+1}``, and the
+gradient at alpha is ``T_i (g_i - B_i)``: one sweep from the back, no division (Max 1995, eq. 7, derived).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from numba import prange
 from dreamplate.fields.kernels.launch import parallel, scalar
 
 __all__ = ["composite_backward", "composite_backward_ray", "composite_forward", "composite_forward_ray"]
+
 
 def composite_forward_ray(
     ray: Any,
