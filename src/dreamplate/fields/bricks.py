@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -50,6 +52,20 @@ class Marched:
     alphas: Tensor
     places: Tensor
     rays: Tensor
+
+
+def _run(kernel: Any, count: int, *arguments: Any) -> Any:
+    """Call a compiled loop with tensors as arrays and numbers in single precision."""
+    given = []
+    for item in arguments:
+        value = item.detach().numpy() if isinstance(item, Tensor) else item
+        given.append(np.float32(value) if isinstance(value, float) else value)
+    return kernel(count, *given)
+
+
+def _bits(marks: Tensor) -> npt.NDArray[np.uint64]:
+    """Return a tensor of 64-bit masks as numba wants them; torch knows signed ones only."""
+    return marks.numpy().view(np.uint64)
 
 
 class BrickGrid:
@@ -109,31 +125,30 @@ class BrickGrid:
             faint: Raw density whose steps cannot weigh more than ``least``.
             least: Samples that weigh at most this in their ray are left out; so is all that lies behind.
         """
-        import numpy as np
-
         from dreamplate.fields.kernels import bricks_march as kernels
 
         count, capacity = len(rays), self._capacity(space)
         scratch = [self._room(name, (count, capacity)) for name in ("starts", "lengths", "alphas")]
         counts = torch.empty(count, dtype=torch.int64)
-        o, d = rays.origins.contiguous().numpy(), rays.directions.contiguous().numpy()
-        kernels.march(
+        origins, directions = rays.origins.contiguous(), rays.directions.contiguous()
+        _run(
+            kernels.march,
             count,
-            o,
-            d,
-            rays.near.contiguous().numpy(),
-            rays.far.contiguous().numpy(),
-            jitter.contiguous().numpy(),
-            space.numpy(),
-            self.index.numpy(),
-            self.cells.numpy().view(np.uint64),
-            self.raw.numpy(),
-            np.float32(shift),
-            np.float32(faint),
-            np.float32(least),
-            np.float32(max(least, SOLID)),
-            *(item.numpy() for item in scratch),
-            counts.numpy(),
+            origins,
+            directions,
+            rays.near.contiguous(),
+            rays.far.contiguous(),
+            jitter.contiguous(),
+            space,
+            self.index,
+            _bits(self.cells),
+            self.raw,
+            shift,
+            faint,
+            least,
+            max(least, SOLID),
+            *scratch,
+            counts,
         )
         offsets = torch.zeros(count + 1, dtype=torch.int64)
         torch.cumsum(counts, 0, out=offsets[1:])
@@ -146,19 +161,8 @@ class BrickGrid:
             torch.empty(total, 3),
             torch.empty(total, dtype=torch.int32),
         )
-        kernels.pack(
-            count,
-            offsets.numpy(),
-            o,
-            d,
-            space.numpy(),
-            *(item.numpy() for item in scratch),
-            found.starts.numpy(),
-            found.ends.numpy(),
-            found.alphas.numpy(),
-            found.places.numpy(),
-            found.rays.numpy(),
-        )
+        packed = (found.starts, found.ends, found.alphas, found.places, found.rays)
+        _run(kernels.pack, count, offsets, origins, directions, space, *scratch, *packed)
         return found
 
     def _capacity(self, space: Tensor) -> int:
@@ -182,7 +186,7 @@ class BrickGrid:
         from dreamplate.fields.kernels import bricks_lookup as kernels
 
         found = torch.empty(len(places), WIDTH)
-        kernels.lookup(len(places), places.numpy(), self.index.numpy(), self._rows(), found.numpy())
+        _run(kernels.lookup, len(places), places, self.index, self.table.view(-1, WIDTH), found)
         return found
 
     def slope(self, places: Tensor, by_raw: Tensor, by_found: Tensor) -> Tensor:
@@ -190,12 +194,10 @@ class BrickGrid:
         from dreamplate.fields.kernels import bricks_lookup as kernels
 
         to_places = torch.empty_like(places)
-        given = (places, self.index, self.raw, self.table.view(-1, WIDTH), by_raw, by_found, to_places)
-        kernels.lookup_place(len(places), *(item.numpy() for item in given))
+        rows = self.table.view(-1, WIDTH)
+        given = (places, self.index, self.raw, rows, by_raw, by_found, to_places)
+        _run(kernels.lookup_place, len(places), *given)
         return to_places
-
-    def _rows(self) -> Any:
-        return self.table.view(-1, WIDTH).numpy()
 
     # -- learning -----------------------------------------------------------------------------------
 
@@ -217,8 +219,6 @@ class BrickGrid:
             rates: Learning rates of density and of features.
             smooth: Weights of total variation of density and of features.
         """
-        import numpy as np
-
         from dreamplate.fields.kernels import bricks_learn as kernels
 
         m = len(places)
@@ -228,73 +228,58 @@ class BrickGrid:
         touched = torch.empty(most, dtype=torch.int32)
         offsets = torch.empty(most + 1, dtype=torch.int64)
         entries = torch.empty(8 * m, dtype=torch.int32)
+        counts = self._scratch["counts"]
         number = kernels.sort_by_brick(
-            places.numpy(),
-            self.index.numpy(),
-            self._scratch["counts"].numpy(),
-            touched.numpy(),
-            offsets.numpy(),
-            entries.numpy(),
+            *(item.numpy() for item in (places, self.index, counts, touched, offsets, entries))
         )
         to_raw = self._room("to_raw", (number, 64))
         to_table = self._room("to_table", (number, 64 * WIDTH)).view(number, 64, WIDTH)
         marks = torch.empty(number, dtype=torch.int64)
-        kernels.gather(
+        _run(
+            kernels.gather,
             number,
-            touched.numpy(),
-            offsets.numpy(),
-            entries.numpy(),
-            self.corners.numpy(),
-            places.numpy(),
-            by_raw.numpy(),
-            by_found.numpy(),
-            self.index.numpy(),
-            self.raw.numpy(),
-            self.table.numpy(),
-            np.float32(smooth[0]),
-            np.float32(smooth[1]),
-            to_raw.numpy(),
-            to_table.numpy(),
-            marks.numpy().view(np.uint64),
+            touched,
+            offsets,
+            entries,
+            self.corners,
+            places,
+            by_raw,
+            by_found,
+            self.index,
+            self.raw,
+            self.table,
+            *smooth,
+            to_raw,
+            to_table,
+            _bits(marks),
         )
         self.steps += 1
-        kernels.adam(
+        _run(
+            kernels.adam,
             number,
-            touched.numpy(),
-            to_raw.numpy(),
-            to_table.numpy(),
-            marks.numpy().view(np.uint64),
-            self.raw.numpy(),
-            self.raw_first.numpy(),
-            self.raw_second.numpy(),
-            self.table.numpy(),
-            self.first.numpy(),
-            self.second.numpy(),
-            np.float32(rates[0]),
-            np.float32(rates[1]),
-            np.float32(_BETAS[0]),
-            np.float32(_BETAS[1]),
-            np.float32(1 / (1 - _BETAS[0] ** self.steps)),
-            np.float32(1 / (1 - _BETAS[1] ** self.steps)),
-            np.float32(_TINY),
+            touched,
+            to_raw,
+            to_table,
+            _bits(marks),
+            self.raw,
+            self.raw_first,
+            self.raw_second,
+            self.table,
+            self.first,
+            self.second,
+            *rates,
+            *_BETAS,
+            *(1 / (1 - beta**self.steps) for beta in _BETAS),
+            _TINY,
         )
 
     # -- shape --------------------------------------------------------------------------------------
 
     def occupy(self, least: float) -> None:
         """Mark the cells that have a corner with raw density above ``least``."""
-        import numpy as np
-
         from dreamplate.fields.kernels import bricks_shape as kernels
 
-        kernels.occupy(
-            len(self),
-            self.corners.numpy(),
-            self.index.numpy(),
-            self.raw.numpy(),
-            np.float32(least),
-            self.cells.numpy().view(np.uint64),
-        )
+        _run(kernels.occupy, len(self), self.corners, self.index, self.raw, float(least), _bits(self.cells))
 
     def occupied(self) -> Tensor:
         """Return which cells are marked, ``shape`` bool."""
@@ -312,8 +297,6 @@ class BrickGrid:
             scale: ``(3,)`` old grid units for one new one.
             bias: ``(3,)`` old grid coordinates of the new grid's first vertex.
         """
-        import numpy as np
-
         from dreamplate.fields.kernels import bricks_shape as kernels
 
         near = functional.max_pool3d(self.occupied()[None, None].float(), 3, 1, 1)[0, 0] > 0
@@ -323,17 +306,9 @@ class BrickGrid:
             which = which.index_select(axis, line.clamp(0, self.shape[axis] - 1))
         blocks = which.view(shape[0] // 4, 4, shape[1] // 4, 4, shape[2] // 4, 4)
         fresh = BrickGrid(shape, blocks.any(5).any(3).any(1))
-        kernels.refine(
-            len(fresh),
-            fresh.corners.numpy(),
-            scale.numpy().astype(np.float32),
-            bias.numpy().astype(np.float32),
-            self.index.numpy(),
-            self.raw.numpy(),
-            self.table.numpy(),
-            fresh.raw.numpy(),
-            fresh.table.numpy(),
-        )
+        place = (scale.float(), bias.float())
+        old, new = (self.index, self.raw, self.table), (fresh.raw, fresh.table)
+        _run(kernels.refine, len(fresh), fresh.corners, *place, *old, *new)
         return fresh
 
     # -- keeping ------------------------------------------------------------------------------------

@@ -15,56 +15,28 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from dreamplate.errors import ConfigError
 from dreamplate.fields.brick_space import grid_space
-from dreamplate.fields.bricks import EMPTY, WIDTH, BrickGrid, Marched
+from dreamplate.fields.bricks import EMPTY, BrickGrid, Marched
 from dreamplate.fields.fast_config import FastConfig
+from dreamplate.fields.fast_net import ColourNet
 from dreamplate.fields.hull import visual_hull
-from dreamplate.fields.looks import Looks
 from dreamplate.fields.method import Traced
 from dreamplate.fields.photographs import Photographs
 from dreamplate.fields.rays import Rays, Samples
 from dreamplate.fields.spaces import Extent
-from dreamplate.fields.spherical import spherical_harmonics
 
 __all__ = ["FastMethod"]
 
-DEGREES = 4
 OCCUPIED_EVERY = 32
 WARM_UP = 128
 PIECE = 2**17
 """Samples coloured at a time where no graph is kept."""
 PRUNED = 1e-3
 """Opacity of a step below which a cell is not carried into a finer grid."""
-
-
-class ColourNet(nn.Module):
-    """Features, direction and the look of a photograph to the logarithm or logit of colour.
-
-    Args:
-        width: Of the two hidden layers.
-        appearance: Numbers of a look.
-    """
-
-    def __init__(self, width: int, appearance: int = 0) -> None:
-        super().__init__()
-        self.looks = Looks(appearance)
-        self.hidden = nn.Linear(WIDTH + DEGREES**2 + appearance, width)
-        self.middle = nn.Linear(width, width)
-        self.out = nn.Linear(width, 3)
-
-    def forward(self, features: Tensor, rays: Rays, which: Tensor) -> Tensor:
-        """Return ``(m, 3)`` for features ``(m, 16)`` of samples on rays ``which`` ``(m,)``."""
-        known = [spherical_harmonics(rays.directions, DEGREES)]
-        if len(self.looks.table):
-            known.append(self.looks(rays.views, len(rays)))
-        seen = torch.cat(known, dim=1).index_select(0, which)
-        x = torch.relu(self.hidden(torch.cat([features, seen], dim=1)))
-        found: Tensor = self.out(torch.relu(self.middle(x))).float() + features[:, :3]
-        return found
 
 
 class _Lookup(torch.autograd.Function):
@@ -130,12 +102,7 @@ class FastMethod:
         self.grid = BrickGrid(self.space.shape)
         soft = -math.log(1 - config.opacity_start) / self.space.length
         self.shift = math.log(math.expm1(soft))
-        self.net = ColourNet(config.width, config.appearance)
-        for layer in (self.net.hidden, self.net.middle, self.net.out):
-            # He's initialisation; the last layer begins near nothing, since features are colours until then.
-            bound = math.sqrt(6 / layer.in_features) if layer is not self.net.out else 0.01
-            layer.weight.data = (torch.rand(layer.weight.shape, generator=draws) * 2 - 1) * bound
-            layer.bias.data.zero_()
+        self.net = ColourNet(config.width, config.appearance, draws)
         self.optimiser = torch.optim.Adam(
             self.net.parameters(), lr=config.network_rate, betas=(0.9, 0.99), eps=1e-12
         )
