@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dreamplate.errors import ConfigError
 from dreamplate.fields.photographs import Encoding
 from dreamplate.plate import Plate, convert
 
@@ -22,13 +23,20 @@ def backgrounds(
         stated: Display-encoded colour that the scene names, or None.
         clear: Whether photographs have alpha.
         encoding: Of the fit; colours come back in it.
+
+    Raises:
+        ConfigError: A sky cannot be learnt behind photographs with alpha.
     """
+    if name == "learn" and clear:
+        raise ConfigError(
+            "background is learn, but photographs have alpha, which says what is clear: use random"
+        )
     shown = encoded(stated, encoding) if stated is not None else (0.0, 0.0, 0.0)
     if name == "random":
         return None, shown
     if name == "auto":
         return (None if clear and stated is None else shown), shown
-    plain = {"white": "#ffffff", "black": "#000000", "none": "#000000"}.get(name, name)
+    plain = {"white": "#ffffff", "black": "#000000", "none": "#000000", "learn": "#000000"}.get(name, name)
     red, green, blue = (int(plain[at : at + 2], 16) / 255 for at in (1, 3, 5))
     chosen = encoded((red, green, blue), encoding)
     return chosen, chosen

@@ -11,6 +11,7 @@ from dreamplate.errors import ConfigError
 from dreamplate.fields.config import FitConfig
 from dreamplate.fields.method import Method
 from dreamplate.fields.photographs import Encoding
+from dreamplate.fields.sky import WithSky
 from dreamplate.fields.spaces import Extent
 
 __all__ = ["METHODS", "build_method", "find_device"]
@@ -42,7 +43,10 @@ def build_method(
     kind: Any = getattr(import_module(module), name)
     options = getattr(config, config.method)
     place = {} if config.device == "cpu" else {"device": find_device(config.device)}
-    made: Method = kind(options, extent, steps, draws, linear=encoding == "scene_linear", **place)
+    linear = encoding == "scene_linear"
+    made: Method = kind(options, extent, steps, draws, linear=linear, **place)
+    if config.background == "learn":
+        return WithSky(made, linear=linear, device=find_device(config.device))
     return made
 
 

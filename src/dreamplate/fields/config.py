@@ -24,7 +24,7 @@ __all__ = ["BACKGROUNDS", "FitConfig"]
 
 Weight = Annotated[float, Bounds(ge=0, le=1e6)]
 Convention = Literal["auto", "dreamplate", "transforms", "blender", "llff", "colmap", "realestate10k"]
-BACKGROUNDS = ("auto", "white", "black", "random", "none")
+BACKGROUNDS = ("auto", "white", "black", "random", "none", "learn")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class FitConfig:
     floats."""
     background: str = "auto"
     """Behind clear pixels: white, black, random, none, #rrggbb; auto is what the scene says, else random
-    where photographs have alpha."""
+    where photographs have alpha; learn is a sky that depends on the direction."""
     extent: Literal["auto", "box", "forward", "open"] = "auto"
     """Where content is: in a box, in front of cameras that look one way, or all around without end."""
     patch: Annotated[int, Bounds(ge=1, le=64)] = 1

@@ -16,6 +16,7 @@ from dreamplate.fields.limits import limited
 from dreamplate.fields.method import Method
 from dreamplate.fields.photographs import Encoding
 from dreamplate.fields.rays import Rays, camera_rays
+from dreamplate.fields.sky import WithSky
 from dreamplate.fields.spaces import Extent
 from dreamplate.plate.camera import Camera
 from dreamplate.scenes.scene import Split
@@ -104,4 +105,6 @@ def load_fit(take: str | os.PathLike[str], device: str = "cpu") -> Fitted:
     draws = torch.Generator().manual_seed(config.seed)
     method = build_method(config, about.extent, 0, draws, about.encoding)
     method.load_state_dict(state["method"])
+    if isinstance(method, WithSky):
+        method = method.method  # what is rendered stands before a sky of the artist's choice
     return Fitted(method, config, about, place)
