@@ -28,11 +28,14 @@ from dreamplate.fields.method import Traced
 from dreamplate.fields.photographs import Photographs
 from dreamplate.fields.rays import Rays, Samples
 from dreamplate.fields.spaces import Extent
+from dreamplate.take.machine import trim_memory
 
 __all__ = ["FastMethod"]
 
 OCCUPIED_EVERY = 32
+"""Steps between two looks at which cells may hold something."""
 WARM_UP = 128
+"""Steps of a stage before that, and before the next stage."""
 PIECE = 2**17
 """Samples coloured at a time where no graph is kept."""
 PRUNED = 1e-3
@@ -240,6 +243,7 @@ class FastMethod:
             self.grow()
         elif self.steps >= WARM_UP and self.steps % OCCUPIED_EVERY == 0:
             self.grid.occupy(self._raw(config.least))
+            trim_memory()
 
     def _due(self, progress: float) -> bool:
         """Return whether it is time for a finer grid, and enough samples are still to come to fill it."""
@@ -249,7 +253,7 @@ class FastMethod:
         if self.steps - self.grown < WARM_UP or self.steps % OCCUPIED_EVERY:
             return False
         finer = config.resolutions[self.stage + 1] / config.resolutions[self.stage]
-        vertices = int(self.grid.occupied().sum()) * finer**2.5
+        vertices = 64 * len(self.grid) * finer**2.5
         to_come = self.samples / max(progress, 1e-6) * (1 - progress)
         return bool(to_come >= config.samples_per_vertex * vertices)
 
@@ -274,6 +278,7 @@ class FastMethod:
         scale = torch.from_numpy(self.space.cell / old.cell)
         bias = torch.from_numpy((self.space.low - old.low) / old.cell)
         self.grid = self.grid.refined(self.space.shape, scale, bias)
+        trim_memory()
         self.grid.occupy(self._raw(self.config.least))
 
     def _content(self) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -20,7 +20,7 @@ class FastConfig:
     """Vertices along the longest side at each stage."""
     starts: tuple[Share, ...] = (0.0, 0.04, 0.12, 0.3)
     """When each stage begins, as a share of the whole fit."""
-    samples_per_vertex: Weight = 100.0
+    samples_per_vertex: Weight = 40.0
     """A finer grid is taken up only if so many samples are to come for each of its vertices."""
     steps: tuple[Annotated[float, Bounds(ge=0.1, le=4)], ...] = (1.0, 0.5, 0.5, 0.5)
     """Length of a step along a ray at each stage, in cells."""

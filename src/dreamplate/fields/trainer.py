@@ -45,7 +45,7 @@ class Trainer:
         self.method, self.config, self.background, self.draws = method, config, background, draws
         size = float(np.linalg.norm(extent.box[1] - extent.box[0]))
         self.unit = size if math.isfinite(size) and size > 0 else 1.0
-        self.bounded = math.isfinite(extent.far)
+        self.extent = extent
         self.refinement = Refinement(
             views, exposure=config.exposure, poses=config.refine_poses, unit=self.unit
         ).to(config.device)
@@ -115,9 +115,12 @@ class Trainer:
         return found
 
     def _squash(self, distance: Tensor) -> Tensor:
-        """Bring distances to 0-1: evenly in a bounded scene, ever closer to 1 in an open one."""
+        """Bring distances to 0-1: evenly in a box, as disparity in front, ever closer to 1 in the open."""
+        if self.extent.kind == "forward":
+            near, far = 1 / self.extent.near, 1 / self.extent.far
+            return (near - 1 / distance.clamp_min(0.5 * self.extent.near)) / (near - far)
         share = distance / self.unit
-        return share if self.bounded else share / (1 + share)
+        return share if self.extent.kind == "box" else share / (1 + share)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the next step depends on, the method aside."""

@@ -8,6 +8,7 @@ import platform
 import re
 import sys
 import time
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,17 @@ def prepare_process(threads: int | None = None) -> bool:
     settings = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 256 << 20))
     accepted = [mallopt(name, value) == 1 for name, value in settings]
     return all(accepted)
+
+
+def trim_memory() -> None:
+    """Give freed memory back to the system, where the allocator can.
+
+    Long work whose tensors differ in size from step to step leaves holes that nothing fits into; now and
+    then they should go, since ``prepare_process`` has the allocator keep everything.
+    """
+    if sys.platform.startswith("linux") and platform.libc_ver()[0] == "glibc":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def peak_rss() -> int:
