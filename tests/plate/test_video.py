@@ -226,3 +226,32 @@ def test_a_playlist_in_disguise_is_not_followed(tmp_path: Path) -> None:
             (tmp_path / name).write_text(text)
             with pytest.raises(MediaError):
                 VideoReader(tmp_path / name)
+
+
+@pytest.mark.parametrize("degrees", [90, -90, 180])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov"])
+def test_frames_come_upright(tmp_path: Path, name: str, degrees: int) -> None:
+    import av
+
+    picture = np.zeros((32, 48, 3), np.uint8)
+    picture[:16, :24] = 255  # white above on the left
+    with av.open(str(tmp_path / name), "w") as container:
+        stream = container.add_stream("libx264", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
+        stream.set_display_rotation(degrees)
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(stream.encode())
+    upright = np.rot90(picture, degrees // 90 % 4) / 255
+    about = info(tmp_path / name)
+    with VideoReader(tmp_path / name) as video:
+        assert (video.height, video.width) == upright.shape[:2] == (about.height, about.width)
+        for plate in (video.read(2), next(iter(video))[1]):
+            assert plate.pixels.shape == upright.shape
+            assert np.abs(plate.pixels - upright).mean() < 0.02
+
+
+def test_only_quarter_turns_are_followed() -> None:
+    from dreamplate.plate.video_reader import quarter_turns
+
+    assert [quarter_turns(angle) for angle in (0, 90, -90, 180, -180, 89.9, 45)] == [0, 1, 3, 2, 2, 1, 0]

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
 from dreamplate.errors import MediaError, MediaLimitError
 from dreamplate.files import raise_os_error
 from dreamplate.plate.codecs import best_scaling, quiet_av
@@ -22,13 +24,14 @@ from dreamplate.plate.plate import Plate
 class VideoReader:
     """Read the frames of a video, in order or by number. Frames are numbered from 0.
 
-    Plates are ``srgb_display``; alpha, where stored, is premultiplied on the way in.
+    Plates are ``srgb_display``; alpha, where stored, is premultiplied on the way in. They come upright: a file
+    may say that its frames are to be turned, as those of telephones do.
 
     Attributes:
         path: The file.
         fps: Frames per second.
-        width: Columns.
-        height: Rows.
+        width: Columns, once upright.
+        height: Rows, once upright.
         codec: Codec name.
         pixel_format: FFmpeg's name of the stored format.
         metadata: Text entries of the file.
@@ -99,10 +102,23 @@ class VideoReader:
             self.duration = (
                 float(self._container.duration / av.time_base) if self._container.duration else 0.0
             )
+            if container in ("mp4", "mov", "matroska") and self._first_turns() % 2:
+                self.width, self.height = self.height, self.width
             found = self._container.metadata.items()
             # Matroska stores the names of entries in capitals.
             lower = container == "matroska"
             self.metadata = {str(k).lower() if lower else str(k): str(v) for k, v in found}
+
+    def _first_turns(self) -> int:
+        """Return the quarter turns of the first frame; only decoding tells. 0 where it is damaged."""
+        try:
+            self._decoder = self._container.decode(self._stream)
+            picture = self._picture()
+            return 0 if picture is None else quarter_turns(picture.rotation)
+        except MediaError:
+            return 0
+        finally:
+            self._decoder = None
 
     @property
     def stated_frames(self) -> int:
@@ -237,4 +253,17 @@ class VideoReader:
             pixels = plate.pixels.copy()
             pixels[:, :, :3] *= pixels[:, :, 3:]
             plate = plate.with_(pixels=pixels)
+        if turns := quarter_turns(picture.rotation):
+            upright = np.ascontiguousarray(np.rot90(plate.pixels, turns))
+            plate = Plate(upright, plate.channels, plate.colourspace)
         return plate
+
+
+def quarter_turns(degrees: float) -> int:
+    """Return how many quarter turns, counter-clockwise, make a frame upright; 0 for an angle that is none.
+
+    Args:
+        degrees: What the display matrix turns by, counter-clockwise.
+    """
+    turns = round(degrees / 90)
+    return turns % 4 if abs(degrees - 90 * turns) < 1 else 0

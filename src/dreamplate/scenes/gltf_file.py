@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from dreamplate.errors import SceneError
 from dreamplate.files import raise_os_error
 from dreamplate.scenes.rotations import matrix_of
 
-__all__ = ["Gltf", "pack_gltf", "read_gltf_file"]
+__all__ = ["CAPTURE_NODE", "Curves", "Gltf", "capture_node", "pack_gltf", "read_gltf_file", "turn_to_y"]
 
 Doubles = npt.NDArray[np.float64]
 Curves = dict[tuple[int, str], tuple[Doubles, Doubles, str]]
@@ -191,3 +192,32 @@ def pack_gltf(document: dict[str, Any], buffer: bytes, binary: bool) -> bytes:
     if buffer:
         chunks += struct.pack("<II", len(buffer), _BIN) + buffer
     return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
+
+
+CAPTURE_NODE = "capture_to_gltf"
+"""Name of the node whose children have the numbers of the capture's world."""
+
+
+def capture_node(up: Sequence[float], metres_per_unit: float, children: Sequence[int]) -> dict[str, Any]:
+    """Return the node above all that a capture has: it turns its up to +Y and makes metres of its unit.
+
+    Args:
+        up: Direction of the capture's world that points up.
+        metres_per_unit: Length of its unit.
+        children: Numbers of the nodes below.
+    """
+    return {
+        "name": CAPTURE_NODE,
+        "rotation": turn_to_y(up),
+        "scale": [metres_per_unit] * 3,
+        "children": list(children),
+    }
+
+
+def turn_to_y(up: Sequence[float]) -> list[float]:
+    """Return the shortest turn from a direction to +Y, as the quaternion (x, y, z, w) of a glTF node."""
+    x, y, z = np.asarray(up, float) / np.linalg.norm(up)
+    if y < -1 + 1e-12:
+        return [1.0, 0.0, 0.0, 0.0]
+    turn = np.array([-z, 0.0, x, 1 + y])
+    return [float(value) for value in turn / np.linalg.norm(turn)]

@@ -1,6 +1,8 @@
 """Cameras in glTF 2.0 (``.gltf``, ``.glb``): a perspective camera on an animated node.
 
-Nodes look along -Z with +Y up, as ours. Positions and rotations are animated as 32-bit numbers. A camera
+Nodes look along -Z with +Y up, as ours. Positions and rotations are animated as 32-bit numbers. As in a mesh
+of the capture, one node above (``capture_node``) turns its world to +Y up and metres, so that both line up
+wherever they are opened; what is read is brought back to the capture's world through that node. A camera
 there has one vertical field of view, an aspect ratio and no more; size, principal point, focal lengths over
 time and lens stand in its ``extras.dreamplate``, which other programs skip. Animations run in seconds: a
 frame is time times the rate.
@@ -13,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dreamplate.errors import DreamplateError, SceneError
 from dreamplate.files import write_bytes_atomic
 from dreamplate.plate.camera import Camera
 from dreamplate.scenes.camera_json import camera_from_json, camera_to_json, track_from_json, track_to_json
 from dreamplate.scenes.camera_track import CameraTrack
-from dreamplate.scenes.gltf_file import Gltf, pack_gltf, read_gltf_file
+from dreamplate.scenes.gltf_file import CAPTURE_NODE, Curves, Gltf, capture_node, pack_gltf, read_gltf_file
 from dreamplate.scenes.rotations import quaternion_of
 
 __all__ = ["read_gltf", "write_gltf"]
@@ -65,11 +68,9 @@ def _read(file: Gltf, size: tuple[int, int] | None, wanted: str | None) -> Camer
     own = extras.get("dreamplate") if isinstance(extras, dict) else None
     own = own if isinstance(own, dict) else {}
     parents, curves = file.parents(), file.curves()
-    chain = [node]
-    while chain[-1] in parents:
-        if parents[chain[-1]] in chain:
-            raise SceneError(f"{where}: a node is its own parent; export it again")
-        chain.append(parents[chain[-1]])
+    chain = _chain(node, parents, where)
+    roots = [number for number, each in enumerate(nodes) if each.get("name") == CAPTURE_NODE]
+    above = _chain(roots[0], parents, where) if len(roots) == 1 else []
     times = sorted({float(t) for (n, _), (keys, _, _) in curves.items() if n in chain for t in keys})
     rate = float(own["rate"]) if "rate" in own else _rate(times, where)
     first, last = (round(t * rate) for t in (times[0], times[-1])) if times else (0, 0)
@@ -78,9 +79,8 @@ def _read(file: Gltf, size: tuple[int, int] | None, wanted: str | None) -> Camer
     listed = own.get("cameras", [])
     cameras = {}
     for frame in range(first, last + 1):
-        pose = np.eye(4)
-        for each in chain:
-            pose = file.local(each, frame / rate, curves) @ pose
+        pose, world = (_placed(file, nodes, frame / rate, curves) for nodes in (chain, above))
+        pose = np.linalg.solve(world, pose) if above else pose
         stretch = np.linalg.norm(pose[:3, :3], axis=0)
         if np.ptp(stretch) < 1e-4 * stretch.max():
             pose[:3, :3] /= stretch
@@ -90,6 +90,23 @@ def _read(file: Gltf, size: tuple[int, int] | None, wanted: str | None) -> Camer
         except DreamplateError as error:
             raise error if isinstance(error, SceneError) else SceneError(f"{where}: {error}") from error
     return track_from_json({"name": name, **own}, cameras, str(place))
+
+
+def _chain(node: int, parents: dict[int, int], where: str) -> list[int]:
+    """Return a node and all above it."""
+    chain = [node]
+    while chain[-1] in parents:
+        if parents[chain[-1]] in chain:
+            raise SceneError(f"{where}: a node is its own parent; export it again")
+        chain.append(parents[chain[-1]])
+    return chain
+
+
+def _placed(file: Gltf, chain: list[int], time: float, curves: Curves) -> npt.NDArray[np.float64]:
+    pose = np.eye(4)
+    for each in chain:
+        pose = file.local(each, time, curves) @ pose
+    return pose
 
 
 def _rate(times: list[float], where: str) -> float:
@@ -129,8 +146,9 @@ def write_gltf(track: CameraTrack, path: str | Path) -> None:
         "aspectRatio": first.width / first.fx / (first.height / first.fy),
         "znear": 0.01,
     }
+    metres = track.metres_per_unit or 1.0
     if track.near_far is not None:
-        lens |= {"znear": track.near_far[0], "zfar": track.near_far[1]}
+        lens |= {"znear": track.near_far[0] * metres, "zfar": track.near_far[1] * metres}
     entries: list[dict[str, Any]] = []
     for frame, camera in track.cameras.items():
         entry = camera_to_json(camera.with_(end=None))
@@ -154,7 +172,7 @@ def write_gltf(track: CameraTrack, path: str | Path) -> None:
         "asset": {"version": "2.0", "generator": "Dreamplate"},
         "scene": 0,
         "scenes": [{"nodes": [0]}],
-        "nodes": [node],
+        "nodes": [capture_node((0, 1, 0) if track.up == "y" else (0, 0, 1), metres, [1]), node],
         "cameras": [
             {"name": name, "type": "perspective", "perspective": lens, "extras": {"dreamplate": own}}
         ],
@@ -178,7 +196,7 @@ def write_gltf(track: CameraTrack, path: str | Path) -> None:
             )
             buffer += data.tobytes()
         channels = [
-            {"sampler": number, "target": {"node": 0, "path": part}}
+            {"sampler": number, "target": {"node": 1, "path": part}}
             for number, part in enumerate(("translation", "rotation"))
         ]
         samplers = [{"input": 0, "output": output, "interpolation": "LINEAR"} for output in (1, 2)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from dreamplate.errors import SceneError
 from dreamplate.scenes.camera_json import camera_from_json
@@ -37,4 +38,6 @@ def read_scene_cameras(
         cameras.append(camera_from_json({**view["camera"], "name": name}, where))
     reach = found.get("near_far")
     known = isinstance(reach, list) and len(reach) == 2 and 0 < reach[0] < reach[1]
-    return track_of_names(cameras, near_far=(float(reach[0]), float(reach[1])) if known else None)
+    up = found.get("up")
+    axis: Literal["y", "z"] | None = "y" if up == [0, 1, 0] else "z" if up == [0, 0, 1] else None
+    return track_of_names(cameras, up=axis, near_far=(float(reach[0]), float(reach[1])) if known else None)

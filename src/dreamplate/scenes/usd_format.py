@@ -192,8 +192,8 @@ def write_usd(track: CameraTrack, path: str | Path) -> None:
     geom, render = pxr.UsdGeom, pxr.UsdRender
     layer = pxr.Sdf.Layer.CreateAnonymous(place.suffix.lower())
     stage = pxr.Usd.Stage.Open(layer)
-    if track.up is not None:
-        geom.SetStageUpAxis(stage, geom.Tokens.y if track.up == "y" else geom.Tokens.z)
+    # Stated even where nobody knows: an unstated axis is Y for readers, and differs from the mesh's.
+    geom.SetStageUpAxis(stage, geom.Tokens.y if track.up == "y" else geom.Tokens.z)
     if track.metres_per_unit is not None:
         geom.SetStageMetersPerUnit(stage, track.metres_per_unit)
     if track.fps is not None:

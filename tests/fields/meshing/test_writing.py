@@ -12,11 +12,11 @@ import trimesh
 
 from dreamplate.errors import SceneError
 from dreamplate.fields.meshing.encoding import display_bytes
-from dreamplate.fields.meshing.glb import turn_to_y
 from dreamplate.fields.meshing.mesh import Mesh
 from dreamplate.fields.meshing.texture import bake, unwrap
 from dreamplate.fields.meshing.writing import FORMATS, check_target, write_mesh
 from dreamplate.plate import Plate, read
+from dreamplate.scenes.gltf_file import turn_to_y
 
 
 @pytest.fixture(scope="module")

@@ -17,21 +17,12 @@ from dreamplate.errors import SceneError
 from dreamplate.fields.meshing.encoding import linear, needs_offset, png_bytes
 from dreamplate.fields.meshing.mesh import Array, Mesh
 from dreamplate.files import write_bytes_atomic
-from dreamplate.scenes.gltf_file import pack_gltf
+from dreamplate.scenes.gltf_file import capture_node, pack_gltf
 
-__all__ = ["turn_to_y", "write_glb"]
+__all__ = ["write_glb"]
 
 _FLOAT, _UINT = 5126, 5125
 _ARRAY, _ELEMENTS = 34962, 34963
-
-
-def turn_to_y(up: tuple[float, float, float]) -> list[float]:
-    """Return the shortest turn from a direction to +Y, as the quaternion (x, y, z, w) of a glTF node."""
-    x, y, z = np.asarray(up, float) / np.linalg.norm(up)
-    if y < -1 + 1e-12:
-        return [1.0, 0.0, 0.0, 0.0]
-    turn = np.array([-z, 0.0, x, 1 + y])
-    return [float(value) for value in turn / np.linalg.norm(turn)]
 
 
 def write_glb(
@@ -69,12 +60,7 @@ def write_glb(
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [
-            {
-                "name": "capture_to_gltf",
-                "rotation": turn_to_y(up),
-                "scale": [metres_per_unit] * 3,
-                "children": [1],
-            },
+            capture_node(up, metres_per_unit, [1]),
             {"name": "field", "mesh": 0, "translation": middle.tolist()},
         ],
     }
