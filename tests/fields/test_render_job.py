@@ -49,14 +49,17 @@ def start(folder: Path, config: RenderConfig, field: Field | None = None, **opti
 
 
 def test_frames_hold_passes_windows_camera_and_recipe(tmp_path: Path) -> None:
-    config = RenderConfig(out=tmp_path / "shots/r.####.exr", overscan=2, deep=True, png=True)
+    config = RenderConfig(out=tmp_path / "shots/r.####.exr", overscan=2, deep=True, png=True, sheet=True)
     result = start(tmp_path / "take", config)
     assert result.status == "finished"
     assert sorted(file.name for file in (tmp_path / "shots").iterdir()) == sorted(
         name.format(frame)
         for frame in (1001, 1002, 1003)
-        for name in ("r.{}.exr", "r_deep.{}.exr", "r.{}.png")
+        for name in ("r.{}.exr", "r_deep.{}.exr", "r.{}.png", "r_sheet.{}.png")
     )
+    for picture in ("r.1002.png", "r_sheet.1002.png"):
+        made = read_provenance(tmp_path / "shots" / picture)
+        assert (made["kind"], made["config"]["overscan"]) == ("render", 2)
     file = tmp_path / "shots/r.1002.exr"
     about, plate, camera = info(file).parts[0], read(file), tiny().at(1002)
     types = dict(zip(about.channels, about.types, strict=True))

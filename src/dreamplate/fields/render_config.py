@@ -112,6 +112,8 @@ class RenderConfig:
     """Most deep samples in a pixel."""
     png: bool = False
     """Also write a display PNG beside each frame."""
+    sheet: bool = False
+    """Also write a contact sheet of the passes beside each frame, NAME_sheet, PNG."""
     scale: Annotated[float, Bounds(gt=0, le=16)] = 1.0
     """Proxy scale of the picture's sides."""
     crop: tuple[int, int, int, int] | None = None

@@ -16,6 +16,7 @@ import numpy as np
 
 from dreamplate.errors import MediaError
 from dreamplate.fields.deep_exr import Deep, write_deep
+from dreamplate.fields.pass_sheet import pass_sheet
 from dreamplate.fields.passes import CHANNELS
 from dreamplate.fields.render_config import RenderConfig
 from dreamplate.fields.render_frame import Rendered
@@ -30,10 +31,12 @@ from dreamplate.plate.summary import info
 from dreamplate.scenes.camera_json import camera_to_json
 from dreamplate.take.provenance import KEY
 
-__all__ = ["FIELD_KEY", "camera_attributes", "frame_files", "is_done", "write_frame"]
+__all__ = ["BESIDE", "FIELD_KEY", "camera_attributes", "frame_files", "is_done", "write_frame"]
 
 FIELD_KEY = "dreamplate:field"
 """Header entry: SHA-256 of the learnt state that was rendered."""
+BESIDE = (".deep", ".png", ".sheet")
+"""What the files beside a flat EXR are called among the files of a frame."""
 _HALF = ("beauty", "normal")
 _SIDES = {"": "", "left": "_L", "right": "_R"}
 
@@ -52,6 +55,9 @@ def frame_files(config: RenderConfig, frame: int) -> dict[str, Path]:
         files |= {f"{eye}.deep": _file(config.out, f"_deep{_SIDES[eye]}", frame) for eye in each}
     if config.png:
         files |= {f"{eye}.png": _file(config.out, _SIDES[eye], frame).with_suffix(".png") for eye in each}
+    if config.sheet:
+        sheets = {eye: _file(config.out, f"_sheet{_SIDES[eye]}", frame).with_suffix(".png") for eye in each}
+        files |= {f"{eye}.sheet": path for eye, path in sheets.items()}
     return files
 
 
@@ -59,7 +65,7 @@ def is_done(files: Mapping[str, Path], header: Mapping[str, MetaValue]) -> bool:
     """Return whether all files of a frame are there and were made by this very render of this very field."""
     if not all(path.is_file() for path in files.values()):
         return False
-    made = [path for name, path in files.items() if not name.endswith((".png", ".deep"))]
+    made = [path for name, path in files.items() if not name.endswith(BESIDE)]
     try:
         found = [info(path).metadata for path in made]
     except MediaError:
@@ -99,7 +105,10 @@ def write_frame(
             assert made.deep is not None
             _write_deep(made.deep, files[f"{eye}.deep"], shot, header)
         if f"{eye}.png" in files:
-            write(display_of(plates[eye]), files[f"{eye}.png"])
+            write(display_of(plates[eye]).with_(metadata=dict(header)), files[f"{eye}.png"])
+        if f"{eye}.sheet" in files:
+            sheet = pass_sheet(plates[eye], config.passes)
+            write(sheet.with_(metadata=dict(header)), files[f"{eye}.sheet"])
     depth = {
         channel: config.precision if name in _HALF else "float"
         for name in config.passes

@@ -11,7 +11,14 @@ from dreamplate.fields.holdout import read_holdout
 from dreamplate.fields.limits import limited
 from dreamplate.fields.load import load_fit
 from dreamplate.fields.render_config import RenderConfig, plan_render
-from dreamplate.fields.render_files import FIELD_KEY, display_of, frame_files, is_done, write_frame
+from dreamplate.fields.render_files import (
+    BESIDE,
+    FIELD_KEY,
+    display_of,
+    frame_files,
+    is_done,
+    write_frame,
+)
 from dreamplate.fields.render_frame import Field, Rendered, render_shot
 from dreamplate.fields.render_path import eye_paths, frames_of, make_path
 from dreamplate.fields.shot import Shot, shot_of
@@ -127,7 +134,7 @@ class RenderJob:
         if self._last is not None:
             return self._last
         files = frame_files(self.config, frame)
-        return read(next(path for name, path in files.items() if not name.endswith((".deep", ".png"))))
+        return read(next(path for name, path in files.items() if not name.endswith(BESIDE)))
 
 
 def _recipe(config: RenderConfig) -> str:
