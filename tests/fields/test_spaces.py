@@ -11,7 +11,7 @@ import pytest
 from dreamplate.errors import SceneError
 from dreamplate.fields.spaces import Extent, extent_of, focus_point
 from dreamplate.plate.camera import Camera, look_at
-from dreamplate.scenes.scene import Scene, View
+from dreamplate.scenes.scene import Points, Scene, View
 
 
 def scene(cameras: list[Camera], **more: object) -> Scene:
@@ -48,6 +48,17 @@ def test_a_box_is_seen_whole_by_every_camera() -> None:
         pixels, depth = camera.project(ball)
         assert (depth > extent.near).all()
         assert (pixels >= 0).all() and (pixels <= [camera.width, camera.height]).all()
+
+
+def test_a_box_holds_the_points_that_close_cameras_do_not_see_whole() -> None:
+    places = np.random.default_rng(2).uniform(-1, 1, (400, 3)) * [2.5, 2.5, 0.1] + np.array([1.0, -2.0, 0.5])
+    points = Points(places, np.zeros((400, 3), np.uint8), np.zeros(400), np.full(400, 3))
+    plain, wide = (extent_of(scene(ring(), points=which), clear=True) for which in (None, points))
+    inside = ((places >= wide.box[0]) & (places <= wide.box[1])).all(1)
+    assert inside.mean() > 0.95
+    assert (wide.box[0] <= plain.box[0]).all() and (wide.box[1] >= plain.box[1]).all()
+    # Without alpha points may lie anywhere, and a box that is asked for stays around what all cameras see.
+    assert np.array_equal(extent_of(scene(ring(), points=points), kind="box").box, plain.box)
 
 
 @pytest.mark.parametrize("kind", ["box", "open"])

@@ -27,6 +27,8 @@ from dreamplate.scenes.scene import Scene
 __all__ = ["Extent", "extent_of", "focus_point"]
 
 Array = npt.NDArray[np.float64]
+MANY = 50
+"""Points from which on they say how far content reaches."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +93,7 @@ def extent_of(scene: Scene, *, clear: bool = False, kind: str = "auto") -> Exten
     if kind == "forward":
         return _forward(scene, cameras)
     if kind == "box":
-        return _box(scene, cameras)
+        return _box(scene, cameras, clear)
     return _open(scene, cameras)
 
 
@@ -112,7 +114,7 @@ def _span(cameras: Sequence[Camera]) -> float:
     return float(np.linalg.norm(places - places.mean(0), axis=1).max())
 
 
-def _box(scene: Scene, cameras: Sequence[Camera]) -> Extent:
+def _box(scene: Scene, cameras: Sequence[Camera], clear: bool) -> Extent:
     if scene.box is not None:
         box = np.asarray(scene.box, float)
     else:
@@ -125,6 +127,11 @@ def _box(scene: Scene, cameras: Sequence[Camera]) -> Extent:
         if not radius > 0:
             raise SceneError(f"{scene.path}: a camera stands at the centre of the scene; use --extent open")
         box = np.stack([centre - radius, centre + radius])
+        if clear and scene.points is not None and len(scene.points.positions) >= MANY:
+            # With alpha all points are on content, which close cameras may not see whole.
+            low, high = np.quantile(scene.points.positions, [0.005, 0.995], axis=0)
+            margin = 0.05 * float((high - low).max())
+            box = np.stack([np.minimum(box[0], low - margin), np.maximum(box[1], high + margin)])
     reach = [np.linalg.norm(corner - camera.position) for camera in cameras for corner in _corners(box)]
     middle, half_diagonal = box.mean(0), float(np.linalg.norm(box[1] - box[0])) / 2
     near = min(float(np.linalg.norm(camera.position - middle)) - half_diagonal for camera in cameras)
