@@ -97,3 +97,16 @@ def _small_turn(angle: float, axis: list[float], shift: tuple[float, float, floa
     matrix[:3, :3] = rotations(vector / vector.norm() * angle)[0].numpy()
     matrix[:3, 3] = shift
     return matrix
+
+
+def test_what_holds_a_view_back_does_not_grow_with_their_number() -> None:
+    for exposure, poses in ((True, False), (False, True), (True, True)):
+        penalties = []
+        for views in (1, 100):
+            refinement = Refinement(views, exposure=exposure, poses=poses, unit=1.0)
+            with torch.no_grad():
+                refinement.gains.fill_(0.5)
+                refinement.moves.fill_(0.5)
+            penalties.append(float(refinement.penalty().detach()))
+        assert penalties[0] > 0
+        assert abs(penalties[1] / penalties[0] - 1) < 1e-5

@@ -67,7 +67,8 @@ class Refinement(nn.Module):
 
     def penalty(self) -> Tensor:
         """Return what keeps corrections small."""
-        return STILL * (self.moves.square().sum() + 0.1 * self.gains.square().sum()) / max(1, len(self.moves))
+        views = max(1, len(self.moves), len(self.gains))
+        return STILL * (self.moves.square().sum() + 0.1 * self.gains.square().sum()) / views
 
     def update(self, progress: float) -> None:
         """Take one step."""
@@ -80,7 +81,7 @@ class Refinement(nn.Module):
         """Return the cameras of the views where they are believed to be."""
         if not len(self.moves):
             return cameras
-        moves = self.moves.detach().double()
+        moves = self.moves.detach().cpu().double()
         turns = rotations(moves[:, :3]).numpy()
         found = []
         for camera, turn, move in zip(cameras, turns, moves.numpy(), strict=True):
