@@ -72,16 +72,23 @@ def test_it_writes_points_and_splats(tmp_path, capsys) -> None:
     assert b"property float f_dc_0" in (tmp_path / "s.ply").read_bytes()
 
 
-def test_a_preview_says_how_it_was_made(tmp_path) -> None:
+def test_a_preview_says_how_it_was_made(tmp_path, capsys) -> None:
     from dreamplate.fields.config import FitConfig
-    from dreamplate.plate import info
     from dreamplate.take import Take, read_provenance
 
     Take.create(tmp_path / "t", "fit", FitConfig(scene=tmp_path))
     words = ["--out", tmp_path / "m.ply", "--preview", tmp_path / "m.png", "--resolution", "16", "--quiet"]
     assert main(["mesh", str(tmp_path / "t"), *map(str, words)]) == 0
-    assert read_provenance(tmp_path / "m.png")["kind"] == "fit"
-    assert "resolution: 16" in info(tmp_path / "m.png").metadata["mesh"]
+    made = read_provenance(tmp_path / "m.png")
+    assert (made["kind"], made["config"]["resolution"]) == ("mesh", 16)
+    # Redo is for jobs; it must not do the fit again, of which this is no picture.
+    capsys.readouterr()
+    assert main(["redo", str(tmp_path / "m.png"), "--take", str(tmp_path / "again")]) == 4
+    said = capsys.readouterr().err
+    assert "was made by `dreamplate mesh`" in said and said.count("\n") == 1
+    assert not (tmp_path / "again").exists()
+    assert main(["info", str(tmp_path / "m.png")]) == 0
+    assert "dreamplate mesh" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

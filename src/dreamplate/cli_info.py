@@ -112,6 +112,7 @@ def sequence_rows(pattern: str) -> Rows:
 
 def media_rows(path: Path) -> Rows:
     """Return what a picture or video is, and how Dreamplate made it if it did."""
+    from dreamplate.jobs import JOBS
     from dreamplate.plate import info as media_info
     from dreamplate.take import read_provenance
 
@@ -120,8 +121,11 @@ def media_rows(path: Path) -> Rows:
     if summary.provenance is None:
         return [*rows, ("recipe", "none: not made by Dreamplate, or a film")]
     made = read_provenance(path)
-    rows += [("made by", _versions(made["versions"])), ("job", made["kind"])]
-    rows += [("redo", f"dreamplate redo {path}")]
+    rows += [("made by", _versions(made["versions"]))]
+    if made["kind"] in JOBS:
+        rows += [("job", made["kind"]), ("redo", f"dreamplate redo {path}")]
+    else:
+        rows += [("command", f"dreamplate {made['kind']}, with these options (no job, so not for redo)")]
     return rows + _config_rows(made["config"])
 
 

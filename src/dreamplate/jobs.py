@@ -130,6 +130,11 @@ def redo(
     """
     listeners = list(listeners)
     made = read_provenance(picture)
+    if made["kind"] not in JOBS:
+        raise TakeError(
+            f"{picture}: was made by `dreamplate {made['kind']}`, which redo cannot repeat; run that command"
+            f" again with the options that `dreamplate info {picture}` shows"
+        )
     config = from_dict(load_config_class(made["kind"]), made["config"], source=str(picture))
     if changes:
         config = replace_fields(config, changes, source="redo")

@@ -166,6 +166,14 @@ def test_depth_becomes_range_in_world_units(tmp_path: Path) -> None:
     assert np.isnan(found.depths[36:]).all()
 
 
+def test_any_value_but_zero_marks_where_a_mask_says_so(tmp_path: Path) -> None:
+    marks = np.zeros((12, 16))
+    marks[:, :5] = 1 / 255
+    view = replace(views(tmp_path, [(16, 12)])[0], mask=Mask(grey(tmp_path, "mask.png", marks), "nonzero"))
+    found = load_photographs([view], "srgb_display").known(0)
+    assert found[:, :5].max() == 0 and found[:, 5:].min() == 1
+
+
 def test_wrong_sizes_and_no_views_are_told(tmp_path: Path) -> None:
     scene = views(tmp_path, [(16, 12)])
     mask = grey(tmp_path, "mask.png", np.ones((5, 4)))

@@ -192,8 +192,34 @@ def test_bad_options_are_told(changes: dict[str, Any], told: str) -> None:
         FitConfig(Path("scene"), **changes)
 
 
-@pytest.mark.parametrize("name", ["fast", "nerf", "ngp"])
+@pytest.mark.parametrize("name", ["fast", "nerf", "nerf-llff", "ngp"])
 def test_recipes_are_whole(name: str) -> None:
     from dreamplate.take import load_recipe
 
-    assert load_recipe(FitConfig, name, kind="fit").method == name
+    assert load_recipe(FitConfig, name, kind="fit").method == name.partition("-")[0]
+
+
+def test_the_recipe_for_forward_facing_scenes_is_that_of_the_config() -> None:
+    from dreamplate.fields.nerf_config import FORWARD_FACING
+    from dreamplate.take import load_recipe
+
+    assert load_recipe(FitConfig, "nerf-llff", kind="fit").nerf == FORWARD_FACING
+
+
+def test_corrected_cameras_are_kept_with_the_fit(
+    scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dreamplate.fields.load.build_method", lambda *_: ToyMethod())
+    config = FitConfig(scene, steps=50, previews=0, refine_poses=True)
+    job = FitJob(config, ToyMethod())
+    run(job, Take.create(tmp_path / "t", "fit", config))
+    fitted, given = load_fit(tmp_path / "t"), job.about.cameras
+    learnt = [number for number, split in enumerate(fitted.splits) if split == "train"]
+    corrected = job.trainer.refinement.corrected(tuple(given[number] for number in learnt))
+    for number, camera in zip(learnt, corrected, strict=True):
+        assert not np.array_equal(camera.camera_to_world, given[number].camera_to_world)
+        np.testing.assert_array_equal(fitted.cameras[number].camera_to_world, camera.camera_to_world)
+    for number in set(range(len(given))) - set(learnt):
+        np.testing.assert_array_equal(fitted.cameras[number].camera_to_world, given[number].camera_to_world)
+    found = json.loads((tmp_path / "t/metrics.json").read_text())["scalars"]
+    assert found["pose_degrees"] > 0 and found["pose_shift"] > 0

@@ -262,3 +262,15 @@ def test_deep_files_are_named_and_refused(tmp_path: Path) -> None:
     assert info(tmp_path / "a.exr").parts[0].deep
     with pytest.raises(MediaError, match="deep"):
         read(tmp_path / "a.exr")
+
+
+def test_camera_matrices_are_matrices_for_other_programs(tmp_path: Path) -> None:
+    import OpenEXR as openexr  # noqa: N813
+
+    values = tuple(float(np.float32(value)) for value in np.linspace(-2, 3, 16))
+    plate = Plate(np.zeros((2, 3, 3), np.float32)).with_metadata(worldToCamera=values, worldToNDC=values)
+    write(plate, tmp_path / "a.exr")
+    stored = openexr.File(str(tmp_path / "a.exr")).header()
+    for name in ("worldToCamera", "worldToNDC"):
+        assert np.array_equal(np.asarray(stored[name]), np.reshape(values, (4, 4)).astype(np.float32))
+        assert read(tmp_path / "a.exr").metadata[name] == values

@@ -85,7 +85,7 @@ def test_masks_of_the_two_dialects_mean_opposites(tmp_path: Path) -> None:
     picture(tmp_path / "images" / "dynamic_mask_001.png")
     first, second, third = read_scene(tmp_path).views
     assert first.mask == Mask(tmp_path / "masks" / "0.png", "dark", "ignore")
-    assert second.mask == Mask(tmp_path / "images" / "dynamic_mask_001.png", "light", "ignore")
+    assert second.mask == Mask(tmp_path / "images" / "dynamic_mask_001.png", "nonzero", "ignore")
     assert third.mask is None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -204,12 +205,25 @@ class FitJob:
             "eval_cpu_seconds": self.budget.spent - began,
             "eval_wall_seconds_per_view": (time.monotonic() - wall) / frames,
             "fit_cpu_seconds": self.budget.spent,
+            **self.trainer.refinement.figures(),
         }
         shown = compared[:: -(-len(compared) // SHEET_ROWS)]
         final = convert(self.viewer.plate(compared[0].render), "scene_linear")
         return Outcome(
             {"final": final, "comparison": convert(sheet(self.viewer, shown), "scene_linear")}, scalars
         )
+
+    def _about_now(self) -> About:
+        """Return the scene as the fit knows it now: cameras that were corrected, where they are believed."""
+        refinement, about = self.trainer.refinement, self.about
+        if not self.config.refine_poses:
+            return about
+        cameras = list(about.cameras)
+        learnt = [number for number, split in enumerate(about.splits) if split in self.config.train_on]
+        corrected = refinement.corrected(tuple(cameras[number] for number in learnt))
+        for number, camera in zip(learnt, corrected, strict=True):
+            cameras[number] = camera
+        return replace(about, cameras=tuple(cameras))
 
     # -- stopping and going on ----------------------------------------------------------------------
 
@@ -220,7 +234,7 @@ class FitJob:
             "iterations": self.iterations,
             "rays": self.rays,
             "train_seconds": self.train_seconds,
-            "about": self.about.to_json(),
+            "about": self._about_now().to_json(),
             "method": self.method.state_dict(),
             "trainer": self.trainer.state_dict(),
             "batches": self.batches.state_dict(),

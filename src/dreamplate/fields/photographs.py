@@ -210,6 +210,8 @@ def _marked(view: View, mask: Mask) -> npt.NDArray[np.bool_]:
     plate = read(mask.path).to_display()
     _check_size(plate, view, "mask", mask.path)
     values = plate.rgb()[:, :, 0]
+    if mask.marks == "nonzero":
+        return np.asarray(values > 0)
     return np.asarray(values < 0.5 if mask.marks == "dark" else values >= 0.5)
 
 

@@ -119,7 +119,7 @@ def _entry(frame: TransformsFrame, transforms: Transforms, split: Split | None) 
     else:
         moving = image.with_name(f"dynamic_mask_{image.stem}.png")
         if moving.is_file():
-            mask = Mask(moving, "light", "ignore")
+            mask = Mask(moving, "nonzero", "ignore")
     depth, scale = _depth(raw, transforms.raw, folder)
     return Listed(
         _name(frame.name, split),

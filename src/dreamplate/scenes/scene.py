@@ -24,13 +24,14 @@ class Mask:
 
     Attributes:
         path: Grey picture of the photograph's size.
-        marks: Which of its values mark the pixels meant: ``dark`` (below half) or ``light``.
+        marks: Which of its values mark the pixels meant: ``dark`` (below half), ``light`` (half and more), or
+            ``nonzero`` (anything but 0, so that whole numbers 0 and 1 do).
         meaning: ``ignore``: nothing is known there, no loss is taken. ``transparent``: nothing is there, the
             photograph's alpha is 0. (Alpha inside the photograph itself is a third thing, and always holds.)
     """
 
     path: Path
-    marks: Literal["dark", "light"] = "dark"
+    marks: Literal["dark", "light", "nonzero"] = "dark"
     meaning: Literal["ignore", "transparent"] = "ignore"
 
 

@@ -96,7 +96,7 @@ def read_scene_file(path: Path, holdout: int = 0, images: str = "") -> Scene:
         ) from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise SceneError(
-            f"{path}: is no {FORMAT} (its format entry says otherwise); give another file or --kind"
+            f"{path}: is no {FORMAT} (its format entry says otherwise); give another file"
         )
     if data.get("version") != VERSION:
         raise SceneError(
@@ -147,7 +147,7 @@ def _listed(entry: Mapping[str, Any], root: Path) -> Listed:
     if entry["split"] not in ("train", "val", "test") or entry["depth_kind"] not in ("z", "range"):
         raise ValueError(f"split {entry['split']!r} or depth_kind {entry['depth_kind']!r} is unknown")
     if mask is not None and (
-        mask["marks"] not in ("dark", "light") or mask["meaning"] not in ("ignore", "transparent")
+        mask["marks"] not in ("dark", "light", "nonzero") or mask["meaning"] not in ("ignore", "transparent")
     ):
         raise ValueError(f"mask {mask!r} is unknown")
     return Listed(
