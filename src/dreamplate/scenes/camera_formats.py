@@ -41,7 +41,7 @@ def format_of(path: str | Path, *, writing: bool = False) -> str:
         raise SceneError(f"{place}: is not there; check the path")
     found = _for_writing(place) if writing else _sniff(place)
     if found is None:
-        option = "--to" if writing else "--from"
+        option = "--to" if writing else "`dreamplate cameras convert --from`"
         raise SceneError(f"{place}: is in no known camera convention; name one with {option}: {known()}")
     return found
 

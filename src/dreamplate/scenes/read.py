@@ -84,7 +84,7 @@ def guess_kind(path: Path) -> str:
             return "colmap"
     wanted = ", ".join(name for _, name in KINDS.values())
     raise SceneError(
-        f"{path}: is no scene that is known (looked for {wanted}); name the file, or give --kind"
+        f"{path}: is no scene that is known (looked for {wanted}); name the file that lists its views"
     )
 
 

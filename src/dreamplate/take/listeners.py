@@ -96,10 +96,9 @@ class ProgressLines(Notices):
             self._next = step.index + max(1, self._info.steps // 10)
             done = step.index - self._info.position
             rate = done / max(1e-9, time.monotonic() - self._began)
-            left = clock((self._info.steps - step.index) / rate)
-            self.on_notice(
-                f"step {step.index}/{self._info.steps}  {figures(step)}  {rate:.2f} steps/s  {left} left"
-            )
+            # Tasks side by side may report before any has done a step.
+            left = f"  {clock((self._info.steps - step.index) / rate)} left" if rate > 0 else ""
+            self.on_notice(f"step {step.index}/{self._info.steps}  {figures(step)}  {rate:.2f} steps/s{left}")
 
     def on_end(self, result: RunResult) -> None:
         """Print how it ended."""
