@@ -12,7 +12,7 @@ import pytest
 from toys import make
 
 from dreamplate.take import Step, console_listener, run
-from dreamplate.take.listeners import Notices, ProgressBar, ProgressLines, clock, figures
+from dreamplate.take.listeners import Notices, ProgressBar, ProgressLines, RunInfo, clock, figures
 
 
 class Terminal(io.StringIO):
@@ -39,6 +39,14 @@ def test_lines(tmp_path: Path) -> None:
     assert len(steps) == 10
     assert all("score" in line and "steps/s" in line and "left" in line for line in steps)
     assert "finished at step 100 after 0:0" in last
+
+
+def test_tasks_that_have_done_nothing_yet_have_no_time_left() -> None:
+    stream = io.StringIO()
+    lines = ProgressLines(stream)
+    lines.on_start(RunInfo(Path("t"), "render", 0, 3, 0.0))
+    lines.on_step(Step(0, {}))
+    assert "step 0/3" in stream.getvalue() and "left" not in stream.getvalue()
 
 
 def test_lines_of_a_resumed_run(tmp_path: Path) -> None:
