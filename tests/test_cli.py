@@ -233,3 +233,25 @@ def test_help_is_cheap() -> None:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert "dream" in said
     assert (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime) < 0.5
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 4.00 GiB"),
+        ImportError("libx.so: failed to map segment from shared file"),
+    ],
+)
+def test_memory_that_ran_out_before_the_work_is_one_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> int:
+        raise error
+
+    monkeypatch.setattr("dreamplate.cli.dispatch", fail)
+    assert cli.main(["fit"]) == 6
+    said = capsys.readouterr().err
+    assert said.startswith("dreamplate: not enough memory") and said.count("\n") == 1
+    monkeypatch.setattr("dreamplate.cli.dispatch", lambda *_: (_ for _ in ()).throw(RuntimeError("a bug")))
+    with pytest.raises(RuntimeError, match="a bug"):
+        cli.main(["fit"])

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from dreamplate.errors import ConfigError, DreamplateError
+from dreamplate.errors import ConfigError, DreamplateError, ResourceError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "dream": ("make a picture from words", "dreamplate.cli_run:dream"),
@@ -41,6 +41,9 @@ MODELS: dict[str, tuple[str, str]] = {
 """Sub-command of ``models`` → what it does, and its dataclass."""
 
 
+_NO_MEMORY = "not enough memory; close other programs, or ask for less (smaller pictures, --memory)"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -49,6 +52,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except DreamplateError as error:
         print(f"dreamplate: {_one_line(error)}", file=sys.stderr)  # noqa: T201
         return error.exit_code
+    except (MemoryError, RuntimeError, ImportError) as error:
+        from dreamplate.take.failures import is_out_of_memory
+
+        if not is_out_of_memory(error):
+            raise
+        print(f"dreamplate: {_NO_MEMORY} ({_one_line(error)[:150]})", file=sys.stderr)  # noqa: T201
+        return ResourceError.exit_code
     except KeyboardInterrupt:
         print("dreamplate: interrupted", file=sys.stderr)  # noqa: T201
         return 130

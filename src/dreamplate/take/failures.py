@@ -18,6 +18,7 @@ _NO_MEMORY = (
     "cannot allocate memory",
     "out of memory",
     "bad_alloc",
+    "failed to map segment",
 )
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SETTINGS = ("memory", "chunk", "tile")
@@ -45,7 +46,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(error, torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in _NO_MEMORY)
+    return isinstance(error, RuntimeError | ImportError) and any(
+        text in str(error).lower() for text in _NO_MEMORY
+    )
 
 
 def check_scalars(scalars: Mapping[str, float], step: int, folder: Path) -> dict[str, float]:
