@@ -265,7 +265,7 @@ def test_deep_files_are_named_and_refused(tmp_path: Path) -> None:
 
 
 def test_camera_matrices_are_matrices_for_other_programs(tmp_path: Path) -> None:
-    import OpenEXR as openexr  # noqa: N813
+    import OpenEXR as openexr
 
     values = tuple(float(np.float32(value)) for value in np.linspace(-2, 3, 16))
     plate = Plate(np.zeros((2, 3, 3), np.float32)).with_metadata(worldToCamera=values, worldToNDC=values)

@@ -24,8 +24,8 @@ from dreamplate.plate.plate import Plate
 class VideoReader:
     """Read the frames of a video, in order or by number. Frames are numbered from 0.
 
-    Plates are ``srgb_display``; alpha, where stored, is premultiplied on the way in. They come upright: a file
-    may say that its frames are to be turned, as those of telephones do.
+    Plates are ``srgb_display``; alpha, where stored, is premultiplied on the way in. Frames come upright: a
+    file may say that they are to be turned, as those of telephones do.
 
     Attributes:
         path: The file.
