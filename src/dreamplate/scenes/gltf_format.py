@@ -80,7 +80,7 @@ def _read(file: Gltf, size: tuple[int, int] | None, wanted: str | None) -> Camer
     cameras = {}
     for frame in range(first, last + 1):
         pose, world = (_placed(file, nodes, frame / rate, curves) for nodes in (chain, above))
-        pose = np.linalg.solve(world, pose) if above else pose
+        pose = np.asarray(np.linalg.solve(world, pose), np.float64) if above else pose
         stretch = np.linalg.norm(pose[:3, :3], axis=0)
         if np.ptp(stretch) < 1e-4 * stretch.max():
             pose[:3, :3] /= stretch
