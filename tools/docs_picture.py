@@ -1,8 +1,9 @@
 """Put a picture that a command wrote into the documentation, the paths in its recipe made relative.
 
-Usage: python tools/docs_picture.py MADE.png docs/gallery/NAME.png [--root FOLDER]
+Usage: python tools/docs_picture.py MADE.png docs/gallery/NAME.png [--root FOLDER] [--half]
 ROOT is the folder that the command ran in (default: this one). Recipes name files by their whole path; in a
-picture for everyone they should read as the command beside it does. Pixels stay as they are.
+picture for everyone they should read as the command beside it does. Pixels stay as they are, unless --half
+averages each four of them, so that the picture stays small.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import argparse
 import json
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from dreamplate.plate import read, write
 from dreamplate.take.config import canonical_json, data_id
@@ -33,11 +36,16 @@ def main() -> None:
     parser.add_argument("made", type=Path)
     parser.add_argument("target", type=Path)
     parser.add_argument("--root", type=Path, default=Path())
+    parser.add_argument("--half", action="store_true")
     asked = parser.parse_args()
     root = str(asked.root.resolve())
     recipe = relative(read_provenance(asked.made), root)
     recipe["id"] = data_id(recipe["config"])
     plate = read(asked.made)
+    if asked.half:
+        height, width = (side // 2 * 2 for side in plate.pixels.shape[:2])
+        fours = plate.pixels[:height, :width].reshape(height // 2, 2, width // 2, 2, -1)
+        plate = plate.with_(pixels=np.ascontiguousarray(fours.mean((1, 3))))
     others = {name: value for name, value in plate.metadata.items() if name != KEY}
     text = canonical_json(recipe)
     if root in text + json.dumps(others, default=str):

@@ -25,7 +25,7 @@ from dreamplate.scenes import Scene, View, write_scene
 
 SUN = (0.5205, -0.4338, 0.7355)
 TABLE, BOX, BALL, CONE, RING, CUP, ROD, KNOB = range(8)
-RADIUS = 2.3
+RADIUS = 2.15
 FAR = 40.0
 fast = njit(cache=True, fastmath=True)
 
@@ -306,12 +306,12 @@ def cameras(views: int, size: tuple[int, int], seed: int = 7) -> list[Camera]:
     found = []
     for number in range(views):
         lap = 3 * number / views
-        turn, rise = 2 * math.pi * lap, math.radians((19, 32, 47)[int(lap)] + draws.uniform(-3, 3))
+        turn, rise = 2 * math.pi * lap, math.radians((19, 32, 44)[int(lap)] + draws.uniform(-3, 3))
         away = np.array([math.cos(turn) * math.cos(rise), math.sin(turn) * math.cos(rise), math.sin(rise)])
         eye = away * draws.uniform(5.0, 5.8) + draws.uniform(-0.1, 0.1, 3)
         tilt = np.array([*draws.uniform(-0.04, 0.04, 2), 1.0])
         pose = look_at(eye, np.array([0, 0, 0.35]) + draws.uniform(-0.12, 0.12, 3), tilt)
-        found.append(Camera.from_fov(*size, 46.0, pose, name=f"view_{number:03d}"))
+        found.append(Camera.from_fov(*size, 56.0, pose, name=f"view_{number:03d}"))
     return found
 
 

@@ -57,3 +57,12 @@ def test_a_sheet_has_a_panel_for_each_pass_even_of_an_empty_frame():
     assert sheet.colourspace == "srgb_display"
     assert np.isfinite(sheet.pixels).all()
     assert pass_sheet(frame(z=layers["z"]), ("z",)).pixels.shape == (28, 40, 3)
+
+
+def test_haze_does_not_stretch_the_scale():
+    depth, cover = ramp(2, 6), np.ones((8, 32, 1))
+    depth[:, :8], cover[:, :8] = 500.0, 0.01
+    picture, ends = pass_panel(frame(z=depth, acc=cover), "z")
+    assert float(ends.split(" to ")[1]) <= 6
+    assert picture[0, 8, 0] > 0.95
+    assert picture[0, 0, 0] > 0

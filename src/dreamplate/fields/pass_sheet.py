@@ -10,8 +10,9 @@ Data have no colour of their own, so each kind is shown in one way, and the capt
                             brightness the speed, full at the end in the caption
     acc                     grey
 
-Ends are the 1st and the 99th of a hundred parts of the pixels where something is, so that a few stray pixels
-do not turn the rest grey. Where nothing is, panels are black.
+Ends are the 1st and the 99th of a hundred parts of the pixels where something is (at least half opaque, where
+the frame says how opaque it is), so that haze and stray pixels do not turn the rest grey. Where nothing is,
+panels are black.
 """
 
 from __future__ import annotations
@@ -69,19 +70,25 @@ def pass_panel(plate: Plate, name: str) -> tuple[Picture, str]:
     if name == "normal":
         met = (values != 0).any(axis=2)
         return _masked(values / 2 + 0.5, met), ""
+    solid = _solid(plate)
     if name in ("forward", "backward"):
-        return _flow(values)
+        return _flow(values, solid)
     if name == "position":
         met = (values != 0).any(axis=2)
-        low, high = _ends(values, met)
+        low, high = _ends(values, met & solid)
         return _masked((values - low) / (high - low), met), f"{low:.3g} to {high:.3g}"
     plain = values[:, :, 0]
     if name in ("variance", "uncertainty"):
-        high = _ends(plain, plain > 0)[1]
+        high = _ends(plain, (plain > 0) & solid)[1]
         return _grey(plain / high, plain > 0), f"0 to {high:.3g}"
     met = (plain > 0) & (plain < NOTHING / 2)
-    low, high = _ends(plain, met)
-    return _grey(0.08 + 0.92 * (high - plain) / (high - low), met), f"{low:.3g} to {high:.3g}"
+    low, high = _ends(plain, met & solid)
+    return _grey(0.08 + 0.92 * np.clip((high - plain) / (high - low), 0, 1), met), f"{low:.3g} to {high:.3g}"
+
+
+def _solid(plate: Plate) -> npt.NDArray[np.bool_]:
+    cover = next((name for name in ("A", "acc") if name in plate.channels), None)
+    return np.ones(plate.pixels.shape[:2], bool) if cover is None else plate.channel(cover) >= 0.5
 
 
 def _ends(values: npt.NDArray[np.float64], met: npt.NDArray[np.bool_]) -> tuple[float, float]:
@@ -91,9 +98,9 @@ def _ends(values: npt.NDArray[np.float64], met: npt.NDArray[np.bool_]) -> tuple[
     return float(low), float(max(high, low + 1e-6 * max(abs(low), 1e-6)))
 
 
-def _flow(values: npt.NDArray[np.float64]) -> tuple[Picture, str]:
+def _flow(values: npt.NDArray[np.float64], solid: npt.NDArray[np.bool_]) -> tuple[Picture, str]:
     speed = np.hypot(values[:, :, 0], values[:, :, 1])
-    high = _ends(speed, speed > 0)[1]
+    high = _ends(speed, (speed > 0) & solid)[1]
     hue = np.arctan2(values[:, :, 1], values[:, :, 0])[:, :, None] / (2 * np.pi) + [0, 2 / 3, 1 / 3]
     wheel = np.clip(np.abs((hue % 1) * 6 - 3) - 1, 0, 1)
     return _masked(wheel * (speed / high)[:, :, None], speed > 0), f"up to {high:.3g} px"

@@ -128,9 +128,9 @@ def _box(scene: Scene, cameras: Sequence[Camera], clear: bool) -> Extent:
             raise SceneError(f"{scene.path}: a camera stands at the centre of the scene; use --extent open")
         box = np.stack([centre - radius, centre + radius])
         if clear and scene.points is not None and len(scene.points.positions) >= MANY:
-            # With alpha all points are on content, which close cameras may not see whole.
+            # With alpha all points are on content, which reaches a little farther than its features do.
             low, high = np.quantile(scene.points.positions, [0.005, 0.995], axis=0)
-            margin = 0.05 * float((high - low).max())
+            margin = 0.1 * float((high - low).max())
             box = np.stack([np.minimum(box[0], low - margin), np.maximum(box[1], high + margin)])
     reach = [np.linalg.norm(corner - camera.position) for camera in cameras for corner in _corners(box)]
     middle, half_diagonal = box.mean(0), float(np.linalg.norm(box[1] - box[0])) / 2
