@@ -221,7 +221,15 @@ def _run(go: Callable[[list[Any]], RunResult], quiet: bool) -> int:
 
 
 def _outputs(take: Path) -> str:
-    wanted = ("final.png", "final.exr", "comparison.png", "front.png", "film.mp4", "sheet.png", "progress.mp4")
+    wanted = (
+        "final.png",
+        "final.exr",
+        "comparison.png",
+        "front.png",
+        "film.mp4",
+        "sheet.png",
+        "progress.mp4",
+    )
     return ", ".join(name for name in wanted if (take / name).exists()) or "see the folder"
 
 
