@@ -23,4 +23,4 @@ def test_bodies_do_on_a_card_what_loops_do() -> None:
         check=False,
     )
     assert found.returncode == 0, found.stdout + found.stderr
-    assert found.stdout.count("results agree") == 8
+    assert found.stdout.count("results agree") == 12

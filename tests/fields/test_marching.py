@@ -137,7 +137,7 @@ def test_a_turn_through_a_share_reaches_every_cell() -> None:
 
 def test_cells_no_camera_sees_stay_empty() -> None:
     occupancy = Occupancy(16)
-    occupancy.hide(lambda points: points[:, 0] > 0)
+    occupancy.hide(lambda points, radius: points[:, 0] > 0)
     assert occupancy.filled == 0.5
     occupancy.update(lambda points: torch.ones(len(points)), 1.0, draws())
     assert occupancy.filled == 0.5

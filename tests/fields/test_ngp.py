@@ -174,7 +174,7 @@ def test_other_extents_are_traced_and_learnt_in(extent: Extent, linear: bool) ->
     composite(traced).colour.sum().backward()
     assert rays.origins.grad is not None and bool(torch.isfinite(rays.origins.grad).all())
     method.update(0.5)
-    assert int(method.net.met.sum()) == 5
+    assert int(method.net.looks.met.sum()) == 5
     with torch.no_grad():
         again = method.trace(rays.with_(views=None)).samples
     assert len(again) == 36

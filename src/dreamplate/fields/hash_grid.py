@@ -1,6 +1,6 @@
 """Features of points from a multiresolution grid whose finer levels are hash tables.
 
-``hash_encode`` is what fields call: on the CPU and on CUDA it runs the kernels of ``kernels/hash.py``;
+``hash_encode`` is what fields call: on the CPU and on CUDA it runs the kernels of ``kernels/hash_run.py``;
 elsewhere, in other than three dimensions, and as oracle in the tests, its plain torch twin
 ``hash_encode_twin``.
 """

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -22,15 +22,20 @@ from dreamplate.fields.nerf_space import NerfSpace
 from dreamplate.fields.ngp_config import NgpConfig
 from dreamplate.fields.ngp_net import NgpNet
 from dreamplate.fields.occupancy import Occupancy
+from dreamplate.fields.packed import joined, owners, thinned
 from dreamplate.fields.rays import Rays, Samples
+from dreamplate.fields.seen import any_sees, pyramids
 from dreamplate.fields.spaces import Extent
 from dreamplate.fields.sparse_adam import SparseAdam
+
+if TYPE_CHECKING:
+    from dreamplate.fields.photographs import Photographs
 
 __all__ = ["NgpMethod"]
 
 _BETAS = (0.9, 0.99)
 _EPSILON = 1e-15
-_CHUNK = 2**20
+_CHUNK = {"cpu": 2**18, "cuda": 2**22}
 """Most samples looked at together when no gradient is needed."""
 
 
@@ -57,6 +62,7 @@ class NgpMethod:
         device: torch.device | str = "cpu",
     ) -> None:
         self.config, self.extent, self.linear, self.device = config, extent, linear, torch.device(device)
+        self.chunk = _CHUNK.get(self.device.type, 2**18)
         self.space = NerfSpace(extent, plain=False, device=device)
         self.open = extent.kind == "open"
         self.net = NgpNet(config, draws, wide=self.open, linear=linear).to(device)
@@ -99,13 +105,13 @@ class NgpMethod:
             samples = self._trace(rays, jitter)
             self.per_ray = 0.9 * self.per_ray + 0.1 * len(samples.starts) / max(1, len(rays))
             return Traced(samples)
-        size = max(64, int(_CHUNK / max(4 * self.per_ray, 1.0)))
+        size = max(64, self.chunk // self.config.march_steps)
         with torch.no_grad():
             parts = [
                 self._trace(part, torch.full((len(part),), 0.5, device=self.device))
                 for part in (rays[at : at + size] for at in range(0, max(1, len(rays)), size))
             ]
-        return Traced(_joined(parts))
+        return Traced(joined(parts))
 
     def _trace(self, rays: Rays, jitter: Tensor) -> Samples:
         course = self.space.enter(rays)
@@ -116,7 +122,7 @@ class NgpMethod:
         marched = march(
             course.origins.detach(), unit.detach(), nears, fars, self.occupancy.bits, self.stride, jitter
         )
-        which = _which(marched.offsets)
+        which = owners(marched.offsets)
         marched, which = self._visible(marched, which, course.origins.detach(), unit.detach())
         mids = (marched.starts + marched.ends) / 2
         points = course.origins[which] + mids[:, None] * unit[which]
@@ -137,13 +143,18 @@ class NgpMethod:
             return marched, which
         mids = (marched.starts + marched.ends) / 2
         with torch.no_grad():
-            points = self._squeeze(origins[which] + mids[:, None] * unit[which])
-            depth = (self.net.density(points)[0] * (marched.ends - marched.starts)).double()
+            parts = zip(torch.split(which, self.chunk), torch.split(mids, self.chunk), strict=True)
+            density = torch.cat(
+                [
+                    self.net.density(self._squeeze(origins[rays] + places[:, None] * unit[rays]))[0]
+                    for rays, places in parts
+                ]
+            )
+        depth = (density * (marched.ends - marched.starts)).double()
         total = torch.cat([depth.new_zeros(1), depth.cumsum(0)])
         before = total[:-1] - total[marched.offsets[:-1]][which]
         kept = before < -math.log(self.config.clear)
-        counts = torch.cat([kept.new_zeros(1, dtype=torch.int64), kept.cumsum(0)])
-        offsets = counts[marched.offsets]
+        offsets = thinned(marched.offsets, kept)
         return Marched(offsets, marched.starts[kept], marched.ends[kept]), which[kept]
 
     def _squeeze(self, points: Tensor) -> Tensor:
@@ -159,7 +170,7 @@ class NgpMethod:
     def density(self, points: Tensor) -> Tensor:
         """Return density per world unit at points of the world; 0 in space that is not occupied."""
         found = []
-        for part in torch.split(points, _CHUNK):
+        for part in torch.split(points, self.chunk):
             place, pace = self.space.points(part)
             own = (part - self.space.centre) / self.space.half if self.open else place
             step = torch.full((len(part),), self.stride.least, device=part.device)
@@ -171,7 +182,7 @@ class NgpMethod:
     def colour(self, points: Tensor, directions: Tensor) -> Tensor:
         """Return straight colour at points of the world seen along directions."""
         found = []
-        parts = zip(torch.split(points, _CHUNK), torch.split(directions, _CHUNK), strict=True)
+        parts = zip(torch.split(points, self.chunk), torch.split(directions, self.chunk), strict=True)
         for part, seen in parts:
             own = (part - self.space.centre) / self.space.half if self.open else self.space.points(part)[0]
             features = self.net.density(self._squeeze(own))[1]
@@ -184,6 +195,18 @@ class NgpMethod:
         return torch.as_tensor(self.extent.box, dtype=torch.float32)
 
     # -- learning -----------------------------------------------------------------------------------
+
+    def prepare(self, photographs: Photographs) -> None:
+        """Leave out for good the space that no photograph shows; see ``Prepares.prepare``."""
+        if self.extent.kind == "forward":  # its space is what the cameras see
+            return
+        planes = pyramids(photographs.cameras).to(self.device)
+        half = self.space.half
+
+        def seen(points: Tensor, radius: float) -> Tensor:
+            return any_sees(planes, points * half + self.space.centre, radius * half)
+
+        self.occupancy.hide(seen)
 
     def update(self, progress: float) -> None:
         """Take one step with the gradients there are, follow the schedule, and look at what is occupied."""
@@ -235,23 +258,3 @@ class NgpMethod:
         self.table.load_state_dict(state["table"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.occupancy.load_state_dict(state["occupancy"])
-
-
-def _which(offsets: Tensor) -> Tensor:
-    """Return which ray each sample belongs to."""
-    counts = offsets[1:] - offsets[:-1]
-    return torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
-
-
-def _joined(parts: list[Samples]) -> Samples:
-    """Return the samples of several batches of rays as one."""
-    if len(parts) == 1:
-        return parts[0]
-    counts = torch.cat([part.offsets[1:] - part.offsets[:-1] for part in parts])
-    return Samples(
-        torch.cat([counts.new_zeros(1), counts.cumsum(0)]),
-        *(
-            torch.cat([getattr(part, name) for part in parts])
-            for name in ("starts", "ends", "alphas", "colours")
-        ),
-    )

@@ -16,18 +16,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dreamplate.errors import ConfigError
 from dreamplate.fields.activations import truncated_exp
 from dreamplate.fields.hash_grid import HashGrid
 from dreamplate.fields.hash_levels import hash_levels
+from dreamplate.fields.looks import Looks
 from dreamplate.fields.ngp_config import NgpConfig
 from dreamplate.fields.spherical import spherical_harmonics
 
 __all__ = ["NgpNet"]
 
 GEOMETRY = 16
-LOOKS = 4096
-"""Most photographs with a look of their own."""
 
 
 class NgpNet(nn.Module):
@@ -57,14 +55,13 @@ class NgpNet(nn.Module):
         self.density_layers = _layers([self.grid.levels.width, width, GEOMETRY], draws)
         seen = GEOMETRY + config.bands**2 + config.appearance
         self.colour_layers = _layers([seen, width, width, 3], draws)
-        self.looks = nn.Parameter(torch.zeros(LOOKS if config.appearance else 0, config.appearance))
-        self.register_buffer("met", torch.zeros(len(self.looks), dtype=torch.bool))
-        self.met: Tensor
+        self.looks = Looks(config.appearance)
 
     def groups(self, penalty: float) -> list[dict[str, Any]]:
         """Return the parameters for an optimiser but for the table; ``penalty`` is on the layers only."""
         layers = [*self.density_layers.parameters(), *self.colour_layers.parameters()]
-        more = [{"params": [self.looks], "weight_decay": 0.0}] if len(self.looks) else []
+        looks = self.looks.table
+        more = [{"params": [looks], "weight_decay": 0.0}] if len(looks) else []
         return [{"params": layers, "weight_decay": penalty}, *more]
 
     def density(self, places: Tensor) -> tuple[Tensor, Tensor]:
@@ -84,25 +81,10 @@ class NgpNet(nn.Module):
         Raises:
             ConfigError: A number is beyond the looks there are.
         """
-        seen = spherical_harmonics(directions, self.config.bands)
-        if self.config.appearance:
-            seen = torch.cat([seen, self._looks(views, len(directions))], 1)
+        looks = self.looks(views, len(directions))
+        seen = torch.cat([spherical_harmonics(directions, self.config.bands), looks], 1)
         found = self._run(self.colour_layers, torch.cat([features, seen[which]], 1))
         return truncated_exp(found) if self.linear else torch.sigmoid(found)
-
-    def _looks(self, views: Tensor | None, count: int) -> Tensor:
-        if views is None:
-            met = self.looks[self.met]
-            mean = met.mean(0) if len(met) else self.looks.new_zeros(self.looks.shape[1])
-            return mean.expand(count, -1)
-        if len(views) and int(views.max()) >= LOOKS:
-            raise ConfigError(
-                f"appearance is {self.config.appearance} and view {int(views.max())} is used: at most "
-                f"{LOOKS} photographs can have a look of their own; set it to 0"
-            )
-        if self.training and torch.is_grad_enabled():
-            self.met[views] = True
-        return self.looks[views]
 
     def _run(self, layers: nn.ModuleList, values: Tensor) -> Tensor:
         kind = values.device.type

@@ -8,6 +8,7 @@ less.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -57,16 +58,18 @@ class Occupancy:
         within = 0.5 if jitter is None else jitter
         return ((morton_cells(codes) + within) / self.side * 2 - 1) * float(2**level)
 
-    def hide(self, seen: Callable[[Tensor], Tensor]) -> None:
-        """Mark cells that no camera sees, for good; asked at their middles.
+    def hide(self, seen: Callable[[Tensor, float], Tensor]) -> None:
+        """Mark cells that no camera sees, for good.
 
         Args:
-            seen: Takes points ``(n, 3)``, returns whether each is seen ``(n,)``.
+            seen: Takes middles of cells ``(n, 3)`` and the radius of the balls around cells; returns whether
+                each is seen ``(n,)``.
         """
         codes = torch.arange(self.side**3, device=self.values.device)
         for level in range(self.levels):
+            radius = math.sqrt(3) / self.side * 2**level
             for part in torch.split(codes, 2**18):
-                unseen = ~seen(self.centres(level, part))
+                unseen = ~seen(self.centres(level, part), radius)
                 self.values[level, part[unseen]] = UNSEEN
         self._mark(self.values >= 0)
 

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dreamplate.fields.kernels import hash as kernels
+from dreamplate.fields.kernels.hash_cell import hash_index
+from dreamplate.fields.kernels.hash_read import hash_gather, hash_points, level_forward, level_points
+from dreamplate.fields.kernels.hash_table import hash_entry, levels_table
 from dreamplate.fields.kernels.launch import arrays, gpu_launch
 
 __all__ = ["Layout", "backward_points", "backward_table", "forward"]
@@ -40,13 +42,13 @@ def forward(points: Tensor, table: Tensor, layout: Layout) -> Tensor:
     """Return the features ``(n, levels * features)`` of points ``(n, 3)``."""
     count, width, smooth = len(points), table.shape[1], layout.smooth
     features = points.new_empty(count, len(layout.scales) * width)
-    p, t, out = arrays(points, table, features)
+    p, t, out = arrays(_columns(points), table, features)
     for level, base in enumerate(layout.offsets[:-1]):
         if _on_processor(points):
-            kernels.level_forward(p, t, *layout.cell(level), base, smooth, level * width, out)
+            level_forward(p, t, *layout.cell(level), base, smooth, level * width, out)
         else:
             corners, places = arrays(*_index(points, p, layout, level))
-            gpu_launch(kernels.hash_gather, count, 1, 1, t, base, smooth, corners, places, level * width, out)
+            gpu_launch(hash_gather, count, 1, 1, count, t, base, smooth, corners, places, level * width, out)
     return features
 
 
@@ -54,15 +56,15 @@ def backward_points(by_features: Tensor, points: Tensor, table: Tensor, layout: 
     """Return the gradient ``(n, 3)`` at the points."""
     count, width, smooth = len(points), table.shape[1], layout.smooth
     to_points = torch.zeros_like(points)
-    p, t, by, out = arrays(points, table, by_features, to_points)
+    p, t, by, out = arrays(_columns(points), table, by_features, to_points)
     for level, base in enumerate(layout.offsets[:-1]):
         cell, column = layout.cell(level), level * width
         if _on_processor(points):
-            kernels.level_points(p, t, *cell, base, smooth, column, by, out)
+            level_points(p, t, *cell, base, smooth, column, by, out)
         else:
             corners, places = arrays(*_index(points, p, layout, level))
             gpu_launch(
-                kernels.hash_points, count, 1, 1, t, base, smooth, cell[0], corners, places, column, by, out
+                hash_points, count, 1, 1, count, t, base, smooth, cell[0], corners, places, column, by, out
             )
     return to_points
 
@@ -70,10 +72,10 @@ def backward_points(by_features: Tensor, points: Tensor, table: Tensor, layout: 
 def backward_table(by_features: Tensor, points: Tensor, table: Tensor, layout: Layout) -> Tensor:
     """Return the gradient of the table, the same bits on every run."""
     width, smooth = table.shape[1], layout.smooth
-    to_table = torch.zeros_like(table)
-    p, by, out = arrays(points, by_features, to_table)
+    p, by = arrays(_columns(points), by_features)
     if _on_processor(points):
-        kernels.levels_table(
+        to_table = torch.empty_like(table)
+        levels_table(
             p,
             _order(len(layout.scales)),
             np.asarray(layout.scales, np.float32),
@@ -83,19 +85,25 @@ def backward_table(by_features: Tensor, points: Tensor, table: Tensor, layout: L
             np.asarray(layout.hashed),
             smooth,
             by,
-            out,
+            width,
+            *arrays(to_table.view(-1)),
         )
         return to_table
+    to_table = torch.zeros_like(table)
+    (out,) = arrays(to_table)
     for level, base in enumerate(layout.offsets[:-1]):
         corners, places = _index(points, p, layout, level)
-        keys, order = torch.sort(corners.flatten(), stable=True)
+        keys, order = torch.sort(corners, stable=True)
         entries, counts = torch.unique_consecutive(keys, return_counts=True)
         starts = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
         given = arrays(starts, order, entries)
-        gpu_launch(
-            kernels.hash_entry, len(entries), *given, base, smooth, *arrays(places), level * width, by, out
-        )
+        gpu_launch(hash_entry, len(entries), *given, base, smooth, *arrays(places), level * width, by, out)
     return to_table
+
+
+def _columns(points: Tensor) -> Tensor:
+    """Return points as ``(3, n)``."""
+    return points.detach().t().contiguous()
 
 
 def _on_processor(points: Tensor) -> bool:
@@ -103,10 +111,11 @@ def _on_processor(points: Tensor) -> bool:
 
 
 def _index(points: Tensor, p: Any, layout: Layout, level: int) -> tuple[Tensor, Tensor]:
-    """Return entries ``(8, n)`` and places ``(3, n)`` of one level, found on the card."""
-    corners = torch.empty((8, len(points)), dtype=torch.int64, device=points.device)
-    places = points.new_empty((3, len(points)))
-    gpu_launch(kernels.hash_index, len(points), 1, 1, p, *layout.cell(level), *arrays(corners, places))
+    """Return entries ``(8 n,)`` and places ``(3 n,)`` of one level, found on the card."""
+    count = len(points)
+    corners = torch.empty(8 * count, dtype=torch.int64, device=points.device)
+    places = points.new_empty(3 * count)
+    gpu_launch(hash_index, count, 1, 1, count, p, *layout.cell(level), *arrays(corners, places))
     return corners, places
 
 

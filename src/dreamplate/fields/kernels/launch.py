@@ -5,8 +5,8 @@ a sample, a brick) and whose other arguments are arrays and numbers. It only wri
 own item, so that no two threads meet and every machine gets the same bits.
 
 * CPU: the module that defines the body also spells its loop, ``for i in prange(count): inner(i, ...)``,
-decorated with
-  ``parallel``. (numba keeps a compiled kernel on disk only when loop and body stand in one file.)
+  decorated with ``parallel``. (numba keeps a compiled kernel on disk only when loop and body stand in one
+  file.)
 * CUDA: ``gpu_launch(body, count, ...)`` compiles the same body with numba-cuda and runs one thread an item.
 * Anywhere else, and in tests: the torch twin beside it.
 
@@ -15,12 +15,14 @@ decorated with
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numba
 from torch import Tensor
+
+from dreamplate.errors import MissingExtraError
 
 __all__ = ["FAST", "arrays", "gpu_launch", "parallel", "scalar"]
 
@@ -34,42 +36,31 @@ parallel: Callable[..., Any] = numba.njit(
 )
 """Compile the loop over a body for the CPU."""
 
-_THREADS = 128
-
 
 def arrays(*tensors: Tensor) -> list[Any]:
     """Return CPU tensors as numpy arrays and CUDA tensors as device arrays, sharing memory."""
-    return [_array(tensor) for tensor in tensors]
-
-
-def _array(tensor: Tensor) -> Any:
-    tensor = tensor.detach()
-    if tensor.device.type == "cpu":
-        return tensor.numpy()
-    return _cuda().as_cuda_array(tensor)
-
-
-def _cuda() -> Any:
-    from importlib import import_module
-
-    return import_module("numba.cuda")
+    return [_array(tensor.detach()) for tensor in tensors]
 
 
 def gpu_launch(body: Callable[..., None], count: int, *arguments: Any) -> None:
-    """Run ``body(i, *arguments)`` for every i below ``count`` on the current CUDA device (or simulator)."""
+    """Run ``body(i, *arguments)`` for every i below ``count`` on the current CUDA device (or simulator).
+
+    Raises:
+        MissingExtraError: numba-cuda is not installed.
+    """
     if count > 0:
-        _gpu_loop(body)[-(-count // _THREADS), _THREADS](count, *arguments)
+        _cuda().launch(body, count, *arguments)
 
 
-@functools.cache
-def _gpu_loop(body: Callable[..., None]) -> Any:
-    cuda = _cuda()
-    inner = cuda.jit(device=True)(body)
+def _array(tensor: Tensor) -> Any:
+    return tensor.numpy() if tensor.device.type == "cpu" else _cuda().array(tensor)
 
-    @cuda.jit  # type: ignore[untyped-decorator]
-    def loop(count: int, *arguments: Any) -> None:
-        item = cuda.grid(1)
-        if item < count:
-            inner(item, *arguments)
 
-    return loop
+def _cuda() -> ModuleType:
+    try:
+        from dreamplate.fields.kernels import launch_cuda
+    except ImportError as error:
+        raise MissingExtraError(
+            'kernels on CUDA need numba-cuda: pip install "dreamplate[cuda]", or set the device to cpu'
+        ) from error
+    return launch_cuda
