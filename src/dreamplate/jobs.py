@@ -35,6 +35,9 @@ RECIPES = {kind: place for kind, (place, _) in JOBS.items()} | {
 }
 """Kind of recipe → config class: every job, and commands that are done at once."""
 
+PICTURES = ("cameras draw", "mesh")
+"""Commands that leave pictures and are no jobs: what they made cannot be redone from the picture alone."""
+
 _RUNNER = "dreamplate.jobs:run_take"
 
 
@@ -130,7 +133,7 @@ def redo(
     """
     listeners = list(listeners)
     made = read_provenance(picture)
-    if made["kind"] not in JOBS:
+    if made["kind"] in PICTURES:
         raise TakeError(
             f"{picture}: was made by `dreamplate {made['kind']}`, which redo cannot repeat; run that command"
             f" again with the options that `dreamplate info {picture}` shows"
