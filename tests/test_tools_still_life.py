@@ -35,9 +35,7 @@ def test_photographs_and_cameras_are_exact(tmp_path: Path) -> None:
         plate = read(view.image)
         assert np.array_equal(plate.pixels, still_life.take(camera, True).pixels.astype(np.float16))
         assert (plate.pixels[plate.alpha() == 0] == 0).all()
-        pixels, _ = camera.project(
-            [[0.0, 0.0, -0.05]]
-        )  # the middle of the table, or what is in front
+        pixels, _ = camera.project([[0.0, 0.0, -0.05]])  # the middle of the table, or what is in front
         column, row = pixels[0].astype(int)
         assert plate.alpha()[row, column] == 1
     assert len(scene.split("test")) == 1

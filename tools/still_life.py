@@ -129,7 +129,7 @@ def distance(x, y, z):
         near, thing = far, CUP
     t = min(max(z / 1.75, 0.0), 1.0)
     far = (norm(x + 0.1 - 0.14 * t, y - 0.02 - 0.1 * t)) * 0.99 - 0.028
-    far = max(far, z - 1.75)
+    far = max(far, z - 1.75, -z)
     if far < near:
         near, thing = far, ROD
     far = math.sqrt((x - 0.04) ** 2 + (y - 0.12) ** 2 + (z - 1.84) ** 2) - 0.15

@@ -95,9 +95,7 @@ def read_scene_file(path: Path, holdout: int = 0, images: str = "") -> Scene:
             f"{path}: is damaged ({' '.join(str(error).split())[:120]}); copy it again"
         ) from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise SceneError(
-            f"{path}: is no {FORMAT} (its format entry says otherwise); give another file"
-        )
+        raise SceneError(f"{path}: is no {FORMAT} (its format entry says otherwise); give another file")
     if data.get("version") != VERSION:
         raise SceneError(
             f"{path}: is of version {data.get('version')!r}, this program reads {VERSION}; update Dreamplate"

@@ -6,13 +6,16 @@ The compiler leaves pairs of float32 alone, and nothing else can say what will b
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic, overload
+from numba import extending, types
 
 __all__ = ["add_run", "fetch"]
+
+_intrinsic: Callable[..., Any] = extending.intrinsic
+_overload: Callable[..., Any] = extending.overload
 
 
 def add_run(flat: Any, at: Any, weight: Any, values: Any) -> None:
@@ -25,7 +28,7 @@ def fetch(flat: Any, at: Any) -> None:
     """Say that ``flat[at]`` will be read and written soon; at may be anywhere."""
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_intrinsic
 def _add_run(typing: Any, flat: Any, at: Any, weight: Any, values: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         kind = ir.VectorType(context.get_data_type(flat.dtype), len(values))
@@ -45,7 +48,7 @@ def _add_run(typing: Any, flat: Any, at: Any, weight: Any, values: Any) -> Any:
     return types.void(flat, at, weight, values), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_intrinsic
 def _fetch(typing: Any, flat: Any, at: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         data = context.make_array(flat)(context, builder, given[0]).data
@@ -60,7 +63,7 @@ def _fetch(typing: Any, flat: Any, at: Any) -> Any:
     return types.void(flat, at), generate
 
 
-@overload(add_run, strict=False)  # type: ignore[untyped-decorator]
+@_overload(add_run, strict=False)  # type: ignore[untyped-decorator]
 def _(flat: Any, at: Any, weight: Any, values: Any) -> Any:
     def compiled(flat, at, weight, values):  # type: ignore[no-untyped-def]
         _add_run(flat, at, weight, values)
@@ -68,7 +71,7 @@ def _(flat: Any, at: Any, weight: Any, values: Any) -> Any:
     return compiled
 
 
-@overload(fetch, strict=False)  # type: ignore[untyped-decorator]
+@_overload(fetch, strict=False)  # type: ignore[untyped-decorator]
 def _(flat: Any, at: Any) -> Any:
     def compiled(flat, at):  # type: ignore[no-untyped-def]
         _fetch(flat, at)
