@@ -11,6 +11,7 @@ itself. It has no seed; here every draw follows from one. Captions that came up 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,9 @@ class Writer:
         ends = getattr(model.generation_config, "eos_token_id", None)
         ends = ends if isinstance(ends, list | tuple) else [ends]
         self.ends = {int(end) for end in (*ends, tokenizer.eos_token_id) if end is not None}
+        # What the package calls a model's memory of earlier tokens changed with its version 5.24.
+        known = inspect.signature(model.forward).parameters
+        self.memory = "cache" if "cache" in known else "past_key_values"
         self.room = int(getattr(model.config, "max_position_embeddings", 0) or 1 << 30)
 
     def ids(self, text: str) -> list[int]:
@@ -73,8 +77,8 @@ class Writer:
         """
         made, fed, cache = [], prompts, None
         for _ in range(length):
-            out = self.model(input_ids=fed, past_key_values=cache, use_cache=True)
-            cache = out.past_key_values
+            out = self.model(input_ids=fed, use_cache=True, **{self.memory: cache})
+            cache = getattr(out, self.memory)
             fed = out.logits[:, -1:].argmax(-1)
             made.append(fed)
         return torch.cat(made, dim=1)
