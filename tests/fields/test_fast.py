@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from dreamplate.fields.photographs import Photographs, load_photographs
 from dreamplate.fields.rays import camera_rays
 from dreamplate.fields.spaces import Extent, extent_of
 from dreamplate.fields.trainer import Trainer
+from dreamplate.plate import Lens
 from dreamplate.scenes.read import read_scene
 
 CONFIG = FastConfig(
@@ -117,8 +119,6 @@ def test_what_was_stopped_goes_on_to_the_same_bits(photographs: Photographs, ext
 
 
 def test_a_look_belongs_to_its_photograph(photographs: Photographs, extent: Extent) -> None:
-    from dataclasses import replace
-
     config = replace(CONFIG, appearance=4, diffuse_stages=0)
     lesson = Lesson(photographs, extent, config)
     lesson.learn(0, 20, 20)
@@ -162,6 +162,22 @@ def test_the_hull_holds_the_ball_and_not_the_corners(photographs: Photographs, e
     assert hull[distance <= RADIUS].all()
     assert hull.float().mean() < 0.75
     assert not hull[(x**2 + y**2).sqrt() > RADIUS + 4 * float(space.cell[0])].all()
+
+
+def test_a_bent_lens_carves_what_a_straight_one_does(photographs: Photographs, extent: Extent) -> None:
+    space = grid_space(extent, 48, 0.5)
+    straight = visual_hull(photographs, space)
+    # A lens that bends next to nothing takes the other way through the code.
+    lens = Lens("perspective", {"k1": 1e-9})
+    bent = replace(photographs, cameras=tuple(camera.with_(lens=lens) for camera in photographs.cameras))
+    assert (visual_hull(bent, space) == straight).float().mean() > 0.9999
+    # One that folds back far outside the picture takes nothing of the ball.
+    lens = Lens("perspective", {"k1": -0.9})
+    folded = replace(photographs, cameras=tuple(camera.with_(lens=lens) for camera in photographs.cameras))
+    axes = [torch.from_numpy(space.low[a] + space.cell[a] * np.arange(space.shape[a])) for a in range(3)]
+    x, y, z = torch.meshgrid(*axes, indexing="ij")
+    inside = (x**2 + y**2 + z**2).sqrt() < 0.8 * RADIUS
+    assert visual_hull(folded, space)[inside].all()
 
 
 def test_nothing_is_seen_behind_a_stop(photographs: Photographs, extent: Extent) -> None:

@@ -59,8 +59,8 @@ class Writer:
         ends = ends if isinstance(ends, list | tuple) else [ends]
         self.ends = {int(end) for end in (*ends, tokenizer.eos_token_id) if end is not None}
         # What the package calls a model's memory of earlier tokens changed with its version 5.24.
-        known = inspect.signature(model.forward).parameters
-        self.memory = "cache" if "cache" in known else "past_key_values"
+        parameters = inspect.signature(model.forward).parameters
+        self.memory = "cache" if "cache" in parameters else "past_key_values"
         self.room = int(getattr(model.config, "max_position_embeddings", 0) or 1 << 30)
 
     def ids(self, text: str) -> list[int]:
