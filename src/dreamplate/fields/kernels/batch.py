@@ -6,6 +6,7 @@ comes from the pinhole, or from a table made once where a lens bends it; the pos
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ def pixel_ray(
         column = place - row * widths[low]
         x = (np.float32(column) + np.float32(0.5) - lenses[low, 2]) / lenses[low, 0]
         y = -(np.float32(row) + np.float32(0.5) - lenses[low, 3]) / lenses[low, 1]
-        scale = np.float32(1.0) / np.sqrt(x * x + y * y + np.float32(1.0))
+        scale = np.float32(1.0) / np.float32(math.sqrt(x * x + y * y + np.float32(1.0)))
         x = x * scale
         y = y * scale
         z = -scale
