@@ -22,7 +22,7 @@ from dreamplate.fields.nerf_space import NerfSpace
 from dreamplate.fields.ngp_config import NgpConfig
 from dreamplate.fields.ngp_net import NgpNet
 from dreamplate.fields.occupancy import Occupancy
-from dreamplate.fields.packed import joined, owners, thinned
+from dreamplate.fields.packed import joined, lit, owners, thinned
 from dreamplate.fields.rays import Rays, Samples
 from dreamplate.fields.seen import any_sees, pyramids
 from dreamplate.fields.spaces import Extent
@@ -128,8 +128,7 @@ class NgpMethod:
         points = course.origins[which] + mids[:, None] * unit[which]
         density, features = self.net.density(self._squeeze(points))
         alphas = -torch.expm1(-density * (marched.ends - marched.starts))
-        views = None if rays.views is None else rays.views
-        colours = self.net.colour(features, course.views, which, views)
+        colours = self.net.colour(features, course.views, which, rays.views)
         starts, ends = (
             self._distances(rays, place / length[which], which) for place in (marched.starts, marched.ends)
         )
@@ -142,18 +141,13 @@ class NgpMethod:
         if not self.config.clear or not len(which):
             return marched, which
         mids = (marched.starts + marched.ends) / 2
+        parts = zip(torch.split(which, self.chunk), torch.split(mids, self.chunk), strict=True)
         with torch.no_grad():
-            parts = zip(torch.split(which, self.chunk), torch.split(mids, self.chunk), strict=True)
-            density = torch.cat(
-                [
-                    self.net.density(self._squeeze(origins[rays] + places[:, None] * unit[rays]))[0]
-                    for rays, places in parts
-                ]
-            )
-        depth = (density * (marched.ends - marched.starts)).double()
-        total = torch.cat([depth.new_zeros(1), depth.cumsum(0)])
-        before = total[:-1] - total[marched.offsets[:-1]][which]
-        kept = before < -math.log(self.config.clear)
+            found = [
+                self.net.density(self._squeeze(origins[rays] + places[:, None] * unit[rays]))[0]
+                for rays, places in parts
+            ]
+        kept = lit(marched.offsets, torch.cat(found) * (marched.ends - marched.starts), self.config.clear)
         offsets = thinned(marched.offsets, kept)
         return Marched(offsets, marched.starts[kept], marched.ends[kept]), which[kept]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from dreamplate.fields.rays import Samples
 
-__all__ = ["joined", "owners", "thinned"]
+__all__ = ["joined", "lit", "owners", "thinned"]
 
 
 def owners(offsets: Tensor) -> Tensor:
@@ -22,6 +23,19 @@ def thinned(offsets: Tensor, kept: Tensor) -> Tensor:
     """Return the offsets ``(rays + 1,)`` of the samples that are kept, ``(m,)`` bool."""
     counts = torch.cat([kept.new_zeros(1, dtype=torch.int64), kept.cumsum(0)])
     return counts[offsets]
+
+
+def lit(offsets: Tensor, depth: Tensor, clear: float) -> Tensor:
+    """Return which samples have more than ``clear`` of the light in front of them left, bool.
+
+    Args:
+        offsets: ``(rays + 1,)``.
+        depth: ``(m,)`` optical depth of each sample.
+        clear: Share of light, above 0.
+    """
+    total = torch.cat([depth.new_zeros(1, dtype=torch.float64), depth.double().cumsum(0)])
+    before = total[:-1] - total[offsets[:-1]][owners(offsets)]
+    return before < -math.log(clear)
 
 
 def joined(parts: Sequence[Samples]) -> Samples:
