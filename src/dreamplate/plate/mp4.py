@@ -32,7 +32,7 @@ _DEPTH = 12
 _BOXES = 1_000_000
 
 
-def check_mp4(file: IO[bytes], path: Path, frames: int) -> None:
+def check_mp4(file: IO[bytes], path: Path, frames: int) -> bool:
     """Refuse a header whose boxes or tables are larger than what they lie in.
 
     Args:
@@ -40,12 +40,16 @@ def check_mp4(file: IO[bytes], path: Path, frames: int) -> None:
         path: To name in messages.
         frames: Most samples that one track may claim.
 
+    Returns:
+        Whether a track says that it is to be turned or mirrored.
+
     Raises:
         MediaError: A table claims more entries than it holds.
         MediaLimitError: A track claims too many samples.
     """
     size = file.seek(0, 2)
     budget = _BOXES
+    turned = False
     todo = [(0, size, 0)]
     while todo:
         at, end, depth = todo.pop()
@@ -61,8 +65,21 @@ def check_mp4(file: IO[bytes], path: Path, frames: int) -> None:
                 todo.append((_inside(file, kind, body), min(after, end), depth + 1))
             elif kind in _TABLES:
                 _check_table(file, path, kind, (body, after), frames)
+            elif kind == b"tkhd":
+                turned = turned or _is_turned(file, body)
             at = after
     file.seek(0)
+    return turned
+
+
+def _is_turned(file: IO[bytes], body: int) -> bool:
+    """Return whether the matrix of a track header is more than a shift (ISO 14496-12, 8.3.2)."""
+    file.seek(body)
+    header = file.read(88)
+    place = 52 if header[:1] == b"\x01" else 40
+    values = [int.from_bytes(header[at : at + 4], "big", signed=True) for at in range(place, place + 20, 4)]
+    a, b, _, c, d = values
+    return len(header) >= place + 36 and (b != 0 or c != 0 or a < 0 or d < 0)
 
 
 def _box(file: IO[bytes], at: int, end: int) -> tuple[bytes, int, int]:

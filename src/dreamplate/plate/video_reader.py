@@ -66,8 +66,9 @@ class VideoReader:
             file = self._stack.enter_context(self.path.open("rb"))
             if not file.read(1):
                 raise MediaError(f"{self.path}: is empty (0 bytes); write or copy it again")
+            turned = container == "matroska"  # which has no word for it in its header
             if container in ("mp4", "mov"):
-                check_mp4(file, self.path, self.limits.frames)
+                turned = check_mp4(file, self.path, self.limits.frames)
             file.seek(0)
         except OSError as error:
             raise_os_error(error, self.path, MediaError, "read")
@@ -102,7 +103,7 @@ class VideoReader:
             self.duration = (
                 float(self._container.duration / av.time_base) if self._container.duration else 0.0
             )
-            if container in ("mp4", "mov", "matroska") and self._first_turns() % 2:
+            if turned and self._first_turns() % 2:
                 self.width, self.height = self.height, self.width
             found = self._container.metadata.items()
             # Matroska stores the names of entries in capitals.
