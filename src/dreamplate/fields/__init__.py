@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dreamplate.fields.meshing.config import MeshConfig
     from dreamplate.fields.meshing.mesh import Mesh, PointCloud
     from dreamplate.fields.meshing.writing import write_mesh
-    from dreamplate.fields.method import Batch, FieldFunction, Method, Traced
+    from dreamplate.fields.method import Batch, Method, Traced
     from dreamplate.fields.metrics import psnr, ssim
     from dreamplate.fields.photographs import Photographs, load_photographs
     from dreamplate.fields.rays import Rays, Samples, camera_rays
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 _HOME = {
     "Batch": "method",
     "Deep": "deep_exr",
-    "FieldFunction": "method",
     "FitConfig": "config",
     "FitJob": "jobs",
     "Fitted": "load",
@@ -61,7 +60,6 @@ _HOME = {
 __all__ = [
     "Batch",
     "Deep",
-    "FieldFunction",
     "FitConfig",
     "FitJob",
     "Fitted",

@@ -1,7 +1,7 @@
 """What a way of learning a scene must offer: the contract between one renderer and many fields.
 
-``FieldFunction`` is all that a field *is* to the compositor. A ``Method`` joins a field to the way its rays
-are sampled and its parameters are learnt. ``fit`` trains any method, ``render`` and ``mesh`` draw any method.
+A ``Method`` joins a field to the way its rays are sampled and its parameters are learnt. ``fit`` trains any
+method, ``render`` and ``mesh`` draw any method.
 """
 
 from __future__ import annotations
@@ -18,27 +18,7 @@ from dreamplate.fields.rays import Rays, Samples
 if TYPE_CHECKING:
     from dreamplate.fields.photographs import Photographs
 
-__all__ = ["Batch", "FieldFunction", "Method", "Prepares", "Traced"]
-
-
-class FieldFunction(Protocol):
-    """Density and colour at points of the world: what any field is to the renderer."""
-
-    def __call__(
-        self, points: Tensor, directions: Tensor, rays: Rays, ray_indices: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return density and colour.
-
-        Args:
-            points: ``(m, 3)`` in the world.
-            directions: ``(m, 3)`` unit viewing directions.
-            rays: The rays that the points lie on, for view numbers and times.
-            ray_indices: ``(m,)`` which ray each point lies on.
-
-        Returns:
-            Density ``(m,)`` per world unit, at least 0, and straight colour ``(m, 3)``.
-        """
-        ...
+__all__ = ["Batch", "Method", "Prepares", "Traced"]
 
 
 @dataclass(frozen=True)
