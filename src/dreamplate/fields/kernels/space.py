@@ -1,6 +1,6 @@
 """Where a point of the world lies in a grid, for each kind of extent, as scalar functions of the kernels.
 
-A space is a float32 vector of ``SPACE_SIZE`` numbers (``spaces.pack_space``):
+A space is a float32 vector of ``SPACE_SIZE`` numbers (``brick_space.grid_space``):
 
     0        kind: 0 box, 1 open, 2 forward
     1-3      box: low corner; open: centre; forward: position of the reference camera
