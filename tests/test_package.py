@@ -16,7 +16,10 @@ import dreamplate
 SOURCE = Path(dreamplate.__file__).parent
 PACKAGES = [
     "dreamplate",
-    *(f"dreamplate.{room}" for room in ("dream", "fields", "models", "plate", "scenes", "take", "tokens")),
+    *(
+        f"dreamplate.{room}"
+        for room in ("dream", "fields", "models", "plate", "scenes", "take", "tokens", "train", "translate")
+    ),
 ]
 HEAVY = {"torch", "OpenImageIO", "OpenEXR", "PyOpenColorIO", "av", "pydantic", "tyro", "rich", "transformers"}
 
@@ -31,8 +34,10 @@ RANK = {
     "models": 3,
     "nets": 3,
     "scenes": 3,
-    "tokens": 4,
+    "train": 4,
+    "tokens": 4.5,
     "fields": 5,
+    "translate": 5,
     "dream": 5,
     "jobs": 6,
     "cli": 7,

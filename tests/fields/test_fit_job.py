@@ -14,9 +14,9 @@ from toy_scene import ToyMethod, ring, write_toy
 from dreamplate.errors import ConfigError, SceneError, TakeError
 from dreamplate.fields import FitConfig, FitJob, load_fit
 from dreamplate.fields.backgrounds import backgrounds
-from dreamplate.fields.budget import Budget
 from dreamplate.plate import read
 from dreamplate.take import RunResult, Take, run
+from dreamplate.take.budget import Budget
 
 
 def fit(config: FitConfig, take: Path, **options: Any) -> RunResult:

@@ -13,13 +13,11 @@ if TYPE_CHECKING:
     from dreamplate.fields.deep_exr import Deep, read_deep
     from dreamplate.fields.jobs import FitJob
     from dreamplate.fields.load import Fitted, load_fit
-    from dreamplate.fields.lpips import Lpips, load_lpips
     from dreamplate.fields.meshing.build import make_surface
     from dreamplate.fields.meshing.config import MeshConfig
     from dreamplate.fields.meshing.mesh import Mesh, PointCloud
     from dreamplate.fields.meshing.writing import write_mesh
     from dreamplate.fields.method import Batch, Method, Traced
-    from dreamplate.fields.metrics import psnr, ssim
     from dreamplate.fields.photographs import Photographs, load_photographs
     from dreamplate.fields.rays import Rays, Samples, camera_rays
     from dreamplate.fields.render_config import RenderConfig
@@ -32,7 +30,6 @@ _HOME = {
     "FitConfig": "config",
     "FitJob": "jobs",
     "Fitted": "load",
-    "Lpips": "lpips",
     "Mesh": "meshing.mesh",
     "MeshConfig": "meshing.config",
     "Method": "method",
@@ -48,12 +45,9 @@ _HOME = {
     "build_method": "build",
     "camera_rays": "rays",
     "load_fit": "load",
-    "load_lpips": "lpips",
     "load_photographs": "photographs",
     "make_surface": "meshing.build",
-    "psnr": "metrics",
     "read_deep": "deep_exr",
-    "ssim": "metrics",
     "write_mesh": "meshing.writing",
 }
 
@@ -63,7 +57,6 @@ __all__ = [
     "FitConfig",
     "FitJob",
     "Fitted",
-    "Lpips",
     "Mesh",
     "MeshConfig",
     "Method",
@@ -79,12 +72,9 @@ __all__ = [
     "build_method",
     "camera_rays",
     "load_fit",
-    "load_lpips",
     "load_photographs",
     "make_surface",
-    "psnr",
     "read_deep",
-    "ssim",
     "write_mesh",
 ]
 

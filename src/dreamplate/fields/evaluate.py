@@ -14,10 +14,10 @@ from torch import Tensor
 from dreamplate.fields.compositing import composite
 from dreamplate.fields.limits import limited
 from dreamplate.fields.method import Method
-from dreamplate.fields.metrics import psnr, ssim
 from dreamplate.fields.photographs import Encoding, Photographs
 from dreamplate.fields.rays import Rays, camera_rays
 from dreamplate.fields.spaces import Extent
+from dreamplate.nets.similarity import psnr, ssim
 from dreamplate.plate import Plate, convert
 from dreamplate.plate.camera import Camera
 

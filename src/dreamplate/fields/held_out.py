@@ -14,9 +14,9 @@ from dreamplate.fields.area import area_resize, fitted_size
 from dreamplate.fields.config import FitConfig
 from dreamplate.fields.evaluate import Viewer, over
 from dreamplate.fields.limits import limited
-from dreamplate.fields.metrics import psnr, ssim
 from dreamplate.fields.photographs import Photographs, load_photographs
 from dreamplate.fields.rays import camera_rays
+from dreamplate.nets.similarity import psnr, ssim
 from dreamplate.plate import Plate
 from dreamplate.scenes.scene import Scene
 from dreamplate.take.machine import cpu_seconds
@@ -90,7 +90,7 @@ class HeldOut:
         """
         if self.config.lpips_heads is None:
             return None
-        from dreamplate.fields.lpips import load_lpips
+        from dreamplate.nets.lpips import load_lpips
 
         return load_lpips(self.config.lpips_heads, self.config.lpips_trunk, self.config.lpips)
 

@@ -12,7 +12,6 @@ import torch
 
 from dreamplate.fields.about import About, learning_views
 from dreamplate.fields.backgrounds import backgrounds
-from dreamplate.fields.budget import Budget
 from dreamplate.fields.build import build_method, find_device
 from dreamplate.fields.config import FitConfig
 from dreamplate.fields.data import RayBatches
@@ -26,6 +25,7 @@ from dreamplate.fields.trainer import Trainer
 from dreamplate.plate import Plate, convert
 from dreamplate.scenes.read import read_scene
 from dreamplate.scenes.scene import Scene
+from dreamplate.take.budget import Budget
 from dreamplate.take.job import Outcome, Step
 
 __all__ = ["FitJob"]

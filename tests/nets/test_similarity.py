@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from dreamplate.errors import CheckpointError, ModelError
-from dreamplate.fields import Lpips, load_lpips, psnr, ssim
-from dreamplate.fields.lpips import CHANNELS, Trunk
 from dreamplate.models import save_state
+from dreamplate.nets.lpips import CHANNELS, Lpips, Trunk, load_lpips
+from dreamplate.nets.similarity import psnr, ssim
 
 
 def picture(seed: int, height: int = 20, width: int = 17) -> Tensor:

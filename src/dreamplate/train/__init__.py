@@ -1,0 +1,1 @@
+"""Training: data, losses, augmentation, averaging, mixed precision, several processes, measures."""

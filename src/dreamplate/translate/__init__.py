@@ -1,0 +1,1 @@
+"""Plates into plates: sketches, label maps or any passes in, pictures out."""

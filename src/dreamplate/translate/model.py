@@ -1,0 +1,137 @@
+"""Model files: a generator with its ports, in one safetensors file that needs nothing else.
+
+A training take writes ``model.safetensors``; ``dreamplate models import`` makes one of other people's
+checkpoints. Its notes hold the architecture with its settings (from which the network is built again), both
+ports, and the card.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+
+from torch import Tensor, nn
+
+from dreamplate.errors import CheckpointError, ModelError
+from dreamplate.tensorfile import read_tensors, write_tensors
+from dreamplate.train.port import Port
+
+__all__ = ["NETWORKS", "Model", "build_network", "load_model", "save_model"]
+
+NETWORKS: dict[str, str] = {
+    "pix2pix-unet": "dreamplate.translate.unet:Unet",
+    "pix2pix-resnet": "dreamplate.translate.resnet:Resnet",
+    "pict-unet": "dreamplate.translate.pict:PictUnet",
+    "pix2pixhd": "dreamplate.translate.pix2pixhd:Pix2pixhd",
+    "spade": "dreamplate.translate.spade:Spade",
+    "imaginaire-spade": "dreamplate.translate.imaginaire_spade:ImaginaireSpade",
+    "line-drawer": "dreamplate.translate.line_drawer:LineDrawer",
+    "shots-unet": "dreamplate.translate.shots_net:ShotsNet",
+    "stylegan2": "dreamplate.translate.stylegan2_generator:Stylegan2Generator",
+    "segmenter": "dreamplate.translate.segmenter_net:SegmenterNet",
+}
+"""Architecture → class with a ``from_settings(settings)``, as ``module:name``."""
+
+_NOTE = "dreamplate.model"
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A generator that is ready to be used.
+
+    Attributes:
+        network: In evaluation mode, without gradients, on the CPU.
+        settings: What it was built from; ``architecture`` is a key of `NETWORKS`.
+        given: Port of the condition; None for generators that need none.
+        made: Port of the picture.
+        notes: Free entries as JSON allows: licence, training, reference statistics, files it came from.
+        path: Where it was read from.
+    """
+
+    network: nn.Module
+    settings: Mapping[str, int | float | str]
+    given: Port | None
+    made: Port
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    path: Path = Path()
+
+
+def build_network(settings: Mapping[str, int | float | str], source: str = "model") -> nn.Module:
+    """Return the network that settings describe, with weights that are still to be loaded.
+
+    Raises:
+        ModelError: There is no such architecture, or its settings do not fit together.
+    """
+    name = str(settings.get("architecture", ""))
+    if name not in NETWORKS:
+        raise ModelError(f"{source}: architecture {name!r} is unknown; there are {', '.join(NETWORKS)}")
+    module, _, attribute = NETWORKS[name].partition(":")
+    found = getattr(import_module(module), attribute)
+    return cast(nn.Module, found.from_settings(settings))
+
+
+def save_model(model: Model, path: str | os.PathLike[str]) -> None:
+    """Write a model file, atomically.
+
+    Raises:
+        ResourceError: The disk is full.
+    """
+    about = {
+        "settings": dict(model.settings),
+        "given": None if model.given is None else model.given.to_json(),
+        "made": model.made.to_json(),
+        "notes": dict(model.notes),
+    }
+    state = {name: value.detach().cpu().contiguous() for name, value in model.network.state_dict().items()}
+    write_tensors(path, state, {"format": "pt", _NOTE: json.dumps(about, sort_keys=True)})
+
+
+def load_model(path: str | os.PathLike[str]) -> Model:
+    """Read a model: a model file, or a training take (its ``model.safetensors``).
+
+    Raises:
+        ModelError: There is nothing of that name, or it is no model of this room.
+        CheckpointError: The file is damaged, or its tensors do not fit its settings; names the tensor.
+    """
+    place = Path(path)
+    file = place / "model.safetensors" if place.is_dir() else place
+    if not file.is_file():
+        hint = "train it further, or give a model file" if place.is_dir() else "check the path"
+        raise ModelError(f"{file}: there is no such model; {hint}")
+    state, notes = read_tensors(file)
+    if _NOTE not in notes:
+        raise ModelError(f"{file}: holds weights but no ports; import it: dreamplate models import {file}")
+    try:
+        about = json.loads(notes[_NOTE])
+        settings = {str(name): value for name, value in about["settings"].items()}
+        given = None if about["given"] is None else Port.from_json(about["given"], str(file))
+        made, more = Port.from_json(about["made"], str(file)), dict(about["notes"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{file}: its notes are damaged ({error!r}); write it again") from error
+    network = build_network(settings, str(file))
+    fill(network, state, str(file))
+    return Model(network.eval().requires_grad_(False), settings, given, made, more, file)
+
+
+def fill(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Copy tensors into a network.
+
+    Raises:
+        CheckpointError: A tensor is missing, left over, or of another shape; names the first.
+    """
+    own = network.state_dict()
+    for name, value in own.items():
+        if name not in state:
+            raise CheckpointError(f"{source}: has no tensor {name!r}; it is of another architecture")
+        if state[name].shape != value.shape:
+            found, needed = tuple(state[name].shape), tuple(value.shape)
+            raise CheckpointError(f"{source}: tensor {name!r} is {found}, should be {needed}")
+    left = next((name for name in state if name not in own), None)
+    if left is not None:
+        raise CheckpointError(f"{source}: tensor {left!r} has no place in the network")
+    network.load_state_dict(dict(state))
