@@ -32,7 +32,7 @@ RANK = {
     "plate": 1,
     "take": 2,
     "models": 3,
-    "nets": 3,
+    "nets": 3.5,
     "scenes": 3,
     "train": 4,
     "tokens": 4.5,

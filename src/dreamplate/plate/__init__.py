@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from dreamplate.plate.colour import colourspaces, convert, resolve_colourspace, tone_map
     from dreamplate.plate.frames import parse_frames
     from dreamplate.plate.io import open_plate, read, read_parts, write, write_parts
+    from dreamplate.plate.labels import LabelClass, Palette, read_palette
     from dreamplate.plate.lens import Lens
     from dreamplate.plate.limits import Limits
     from dreamplate.plate.plate import Box, Plate
@@ -26,8 +27,10 @@ _HOME = {
     "Camera": "camera",
     "ENCODINGS": "tensor",
     "Info": "summary",
+    "LabelClass": "labels",
     "Lens": "lens",
     "Limits": "limits",
+    "Palette": "labels",
     "PartInfo": "summary",
     "Plate": "plate",
     "PlateReader": "reader",
@@ -45,6 +48,7 @@ _HOME = {
     "open_sequence": "sequence",
     "parse_frames": "frames",
     "read": "io",
+    "read_palette": "labels",
     "read_parts": "io",
     "resolve_colourspace": "colour",
     "to_tensor": "tensor",
@@ -58,8 +62,10 @@ __all__ = [
     "Box",
     "Camera",
     "Info",
+    "LabelClass",
     "Lens",
     "Limits",
+    "Palette",
     "PartInfo",
     "Plate",
     "PlateReader",
@@ -77,6 +83,7 @@ __all__ = [
     "open_sequence",
     "parse_frames",
     "read",
+    "read_palette",
     "read_parts",
     "resolve_colourspace",
     "to_tensor",
