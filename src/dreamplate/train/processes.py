@@ -38,7 +38,7 @@ def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
         flat = torch.cat([gradient.reshape(-1) for gradient in part])
         distributed.all_reduce(flat)
         flat /= world()
-        for gradient, mean in zip(part, flat.split([g.numel() for g in part]), strict=True):
+        for gradient, mean in zip(part, torch.split(flat, [g.numel() for g in part]), strict=True):
             gradient.copy_(mean.view_as(gradient))
         start = stop
 
