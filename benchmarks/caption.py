@@ -81,7 +81,7 @@ def load(path: Path) -> Tensor:
 
 
 def class_numbers() -> dict[str, int]:
-    from dreamplate.dream.towers import package_file
+    from dreamplate.nets.packaged import package_file
 
     names = json.loads(package_file("clean").read_text(encoding="utf-8"))
     return {re.split(r" \(| / |, ", name)[0]: index for index, name in enumerate(names)}

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from dreamplate.dream.towers import load_classifier
 from dreamplate.errors import MissingExtraError
 from dreamplate.models import Store
 from dreamplate.nets.biggan import Biggan, BigganShape
+from dreamplate.nets.packaged import load_classifier
 from dreamplate.nets.stylegan2 import Stylegan2
 from dreamplate.nets.stylegan2_discriminator import Stylegan2Discriminator
 

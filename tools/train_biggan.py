@@ -29,12 +29,12 @@ from torch import Tensor
 from train_stylegan2 import DEPTHS, Judges
 from worlds import draw_worlds, save_sheet
 
-from dreamplate.dream.towers import load_classifier
 from dreamplate.models import Card, Store
 from dreamplate.models.store import Folder
 from dreamplate.nets.biggan import BASE, Attention, Biggan, BigganShape
 from dreamplate.nets.biggan_training import collect_statistics
 from dreamplate.nets.efficientnet_lite import EfficientNetLite
+from dreamplate.nets.packaged import load_classifier
 from dreamplate.nets.wrapping import OPEN, conv_same
 
 BUILT_IN = Path(__file__).resolve().parents[1] / "src" / "dreamplate" / "models" / "builtin"

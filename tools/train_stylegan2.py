@@ -23,10 +23,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from worlds import draw_worlds, save_sheet
 
-from dreamplate.dream.towers import load_classifier
 from dreamplate.models import Card, Store
 from dreamplate.models.store import Folder
 from dreamplate.nets.efficientnet_lite import EfficientNetLite
+from dreamplate.nets.packaged import load_classifier
 from dreamplate.nets.stylegan2 import Stylegan2, Stylegan2Shape
 from dreamplate.nets.stylegan2_discriminator import DiscriminatorShape, Stylegan2Discriminator
 

@@ -23,6 +23,7 @@ from dreamplate.dream.fit_bridge import (
 )
 from dreamplate.dream.scorers import SCORERS, Scorer, load_scorer
 from dreamplate.errors import CheckpointError, ConfigError, MissingExtraError, ModelError
+from dreamplate.nets import packaged
 
 
 @pytest.fixture(autouse=True)
@@ -206,20 +207,21 @@ def test_unknown_scorer_lists_the_choices() -> None:
     assert all(home.count(":") == 1 for home in SCORERS.values())
 
 
-@pytest.mark.parametrize("key", sorted(towers.FILES))
+@pytest.mark.parametrize("key", sorted(packaged.FILES))
 def test_missing_packages_name_the_remedy(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
-    monkeypatch.setattr(towers.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(packaged.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r'pip install "dreamplate\[(scorer|test)\]"') as caught:
-        towers.package_file(key)
-    assert towers.FILES[key][0].replace("_", "-") in str(caught.value)
+        packaged.package_file(key)
+    assert packaged.FILES[key][0].replace("_", "-") in str(caught.value)
 
 
 def test_changed_weights_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     fake = tmp_path / "lite0.pth"
     fake.write_bytes(b"not the weights")
-    monkeypatch.setattr(towers, "package_file", lambda key: fake)
+    for room in (packaged, towers):
+        monkeypatch.setattr(room, "package_file", lambda key: fake)
     with pytest.raises(CheckpointError, match=r"lite0\.pth: sha256 begins"):
-        towers.load_classifier("lite0")
+        packaged.load_classifier("lite0")
     with pytest.raises((CheckpointError, ModelError)):
         towers.load_encoder()
 

@@ -18,10 +18,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dreamplate.dream.fit_bridge import unpack
-from dreamplate.dream.towers import load_classifier, load_encoder
+from dreamplate.dream.towers import load_encoder
 from dreamplate.errors import ModelError
 from dreamplate.nets.efficientnet_lite import EfficientNetLite, Layer
 from dreamplate.nets.minilm import MiniLM, encode_sentences
+from dreamplate.nets.packaged import load_classifier
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

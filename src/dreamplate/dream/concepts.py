@@ -21,8 +21,8 @@ from torch import Tensor
 
 from dreamplate.dream.cutouts import full_view, take_cuts
 from dreamplate.dream.scorers import Scorer
-from dreamplate.dream.towers import package_file
 from dreamplate.errors import MissingExtraError
+from dreamplate.nets.packaged import package_file
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "person": ("any", "human", "living", "located"),

@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamplate.dream.towers import package_file
+from dreamplate.nets.packaged import package_file
 
 KINDS = ("names", "descriptions", "guidelines", "contexts")
 """The anchors of a class, in the order in which they are stored."""

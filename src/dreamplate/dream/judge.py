@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamplate.dream.towers import load_classifier, package_file
 from dreamplate.errors import MediaError
+from dreamplate.nets.packaged import load_classifier, package_file
 from dreamplate.plate import Plate, to_tensor
 
 
