@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -89,4 +90,37 @@ class Job(Protocol):
 
     def outcome(self) -> Outcome:
         """Return the final plates and figures; called after the last step."""
+        ...
+
+
+@runtime_checkable
+class Leaves(Protocol):
+    """What a job may have besides: files that others can use before the work is finished, such as a model."""
+
+    def files(self) -> Mapping[str, Callable[[Path], None]]:
+        """Return functions that write a file, by its name in the take.
+
+        ``run`` calls them with every checkpoint and once more after the outcome. Each must write atomically.
+        """
+        ...
+
+
+@runtime_checkable
+class Tells(Protocol):
+    """What a job may have besides: sentences that the user should read."""
+
+    def take_notices(self) -> tuple[str, ...]:
+        """Return what is new since this was last asked, one line each.
+
+        ``run`` asks before the first step and after each, and writes the answers into the log.
+        """
+        ...
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """What a job may have besides: listeners of its own."""
+
+    def listeners(self) -> tuple[Any, ...]:
+        """Return listeners (``take.Listener``) that its config asks for."""
         ...

@@ -12,6 +12,7 @@ from dreamplate.files import raise_os_error, write_bytes_atomic
 from dreamplate.take import machine
 from dreamplate.take.failures import check_scalars
 from dreamplate.take.film import write_film
+from dreamplate.take.job import Leaves
 from dreamplate.take.log import Spent, read_steps
 from dreamplate.take.previews import displayable, preview_path
 from dreamplate.take.provenance import KEY, provenance_text, with_provenance
@@ -55,6 +56,7 @@ def write_outputs(job: Job, take: Take, spent: Callable[[], Spent]) -> dict[str,
         pictures = [take.path / name for name in frames if name.endswith(".png")]
         write_film(pictures, take.path / "film.mp4", {KEY: provenance_text(take)}, fps=outcome.fps, hold=0.0)
         names += [*frames, "film.mp4"]
+    names += write_files(job, take)
     if _write_progress(take, len(job)):
         names.append("progress.mp4")
     steps = read_steps(take.log_path)
@@ -62,6 +64,21 @@ def write_outputs(job: Job, take: Take, spent: Callable[[], Spent]) -> dict[str,
     scalars |= check_scalars(outcome.scalars, job.position, take.path)
     write_metrics(take, steps=len(job), scalars=scalars, spent=spent(), outputs=names)
     return scalars
+
+
+def write_files(job: Job, take: Take) -> list[str]:
+    """Write the files that a job leaves for others, and return their names.
+
+    Raises:
+        TakeError: A name cannot be a file name.
+        ResourceError: The disk is full.
+    """
+    files = job.files() if isinstance(job, Leaves) else {}
+    for name, write in files.items():
+        if Path(name).name != name or not name.strip(". ") or Path(name).stem in _RESERVED:
+            raise TakeError(f"{take.path}: {name!r} cannot be a file of a take; the job must choose another")
+        write(take.path / name)
+    return list(files)
 
 
 def write_finished(step: Step, take: Take) -> None:

@@ -14,10 +14,10 @@ from dreamplate.errors import DreamplateError, TakeError
 from dreamplate.take import machine
 from dreamplate.take.config import config_id
 from dreamplate.take.failures import check_scalars, translate
-from dreamplate.take.job import Job
+from dreamplate.take.job import Job, Leaves, Tells, Watched
 from dreamplate.take.listeners import Listener, RunInfo
 from dreamplate.take.log import Log, Spent, read_spent
-from dreamplate.take.outputs import finished_metrics, write_finished, write_outputs
+from dreamplate.take.outputs import finished_metrics, write_files, write_finished, write_outputs
 from dreamplate.take.previews import PREVIEW_FRAMES, Previews, spacing
 from dreamplate.take.signals import STOP_SIGNALS, Stop, stop_on_signals
 from dreamplate.take.take import Take
@@ -102,7 +102,8 @@ def run(
             return RunResult("finished", take.path, len(job), len(job), *figures, scalars=done["scalars"])
         take.check_sources()
         with Log(take.log_path) as log:
-            runner = _Runner(job, take, log, list(listeners), read_spent(take.log_path))
+            own = job.listeners() if isinstance(job, Watched) else ()
+            runner = _Runner(job, take, log, [*listeners, *own], read_spent(take.log_path))
             with stop_on_signals(runner.notice, signals) as stop, runner.failures():
                 runner.begin(preview_frames)
                 runner.advance(stop, _Pace(checkpoint_seconds, checkpoint_share), stop_after)
@@ -180,6 +181,13 @@ class _Runner:
         info = RunInfo(self.take.path, self.take.kind, self.job.position, len(self.job), self.before.wall)
         for listener in self.listeners:
             listener.on_start(info)
+        self.tell()
+
+    def tell(self) -> None:
+        """Pass on what the job has to say, and keep it."""
+        for text in self.job.take_notices() if isinstance(self.job, Tells) else ():
+            self.log.write({"event": "notice", "step": self.job.position, "text": text})
+            self.notice(text)
 
     def advance(self, stop: Stop, pace: _Pace, stop_after: int | None) -> None:
         """Take steps until the work is done or somebody stops it, and save the last state."""
@@ -192,6 +200,7 @@ class _Runner:
             self.log.write({"step": step.index, "wall": spent.wall, "cpu": spent.cpu, "scalars": scalars})
             for listener in self.listeners:
                 listener.on_step(step)
+            self.tell()
             if pace.due() and self.job.position < last:
                 began = time.monotonic()
                 self.save()
@@ -206,6 +215,7 @@ class _Runner:
         began = time.monotonic()
         size = self.take.save_state(self.job.position, self.job.state_dict())
         self.saved_at = self.job.position
+        write_files(self.job, self.take)
         self.event("checkpoint", bytes=size, seconds=round(time.monotonic() - began, 4))
         for listener in self.listeners:
             listener.on_checkpoint(self.take.state_path, self.job.position)
