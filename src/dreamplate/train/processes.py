@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 
-__all__ = ["average_gradients", "rank", "world"]
+__all__ = ["average", "average_gradients", "rank", "world"]
 
 BUCKET = 16 << 20
 """Numbers that are sent at once."""
@@ -21,6 +21,15 @@ def world() -> int:
 def rank() -> int:
     """Return which of them this is, 0 for the one that writes files."""
     return distributed.get_rank() if _together() else 0
+
+
+def average(value: Tensor) -> Tensor:
+    """Return the mean of a tensor over processes, without a gradient; itself where there is one process."""
+    if world() == 1:
+        return value.detach()
+    mean = value.detach().clone()
+    distributed.all_reduce(mean)
+    return mean / world()
 
 
 def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
