@@ -7,7 +7,7 @@ pix2pix has no other noise than its dropout, which its authors leave on after tr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 __all__ = ["Dropout", "Uniform", "set_dropout"]
 
 
+@runtime_checkable
 class Uniform(Protocol):
     """Whatever draws numbers in [0, 1) on the CPU, such as ``train.Draws``."""
 
