@@ -13,7 +13,7 @@ its channels. Neither is part of this package: both come from files that the use
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from dreamplate.errors import CheckpointError, ModelError
 from dreamplate.models import load_any
 
-__all__ = ["Lpips", "Trunk", "load_lpips"]
+__all__ = ["Lpips", "Trunk", "copy_tensor", "load_lpips", "vgg_layers"]
 
 Trunk = Literal["alex", "vgg", "squeeze"]
 
@@ -64,10 +64,15 @@ def _alex() -> list[nn.Module]:
     return [*first, *conv(192, 384, 3), *conv(384, 256, 3), *conv(256, 256, 3)]
 
 
-def _vgg() -> list[nn.Module]:
+def vgg_layers(counts: Sequence[int] = (2, 2, 3, 3, 3)) -> list[nn.Module]:
+    """Return the layers of a VGG's ``features`` up to its last ReLU, with random weights.
+
+    Args:
+        counts: Convolutions in each of the five blocks: 2 2 3 3 3 is VGG16, 2 2 4 4 4 VGG19.
+    """
     layers: list[nn.Module] = []
     inside = 3
-    for outside, count in zip(CHANNELS["vgg"], (2, 2, 3, 3, 3), strict=True):
+    for outside, count in zip(CHANNELS["vgg"], counts, strict=True):
         layers += [nn.MaxPool2d(2, 2)] if layers else []
         for _ in range(count):
             layers += [nn.Conv2d(inside, outside, 3, padding=1), nn.ReLU()]
@@ -85,7 +90,7 @@ def _squeeze() -> list[nn.Module]:
     return [*start, *middle, *last]
 
 
-_LAYERS = {"alex": _alex, "vgg": _vgg, "squeeze": _squeeze}
+_LAYERS = {"alex": _alex, "vgg": vgg_layers, "squeeze": _squeeze}
 
 
 class Lpips(nn.Module):
@@ -143,14 +148,21 @@ def load_lpips(
     with torch.no_grad():
         for number, head in enumerate(model.heads):
             key = f"lin{number}.model.1.weight"
-            _copy(head, lines, key, Path(heads), (1, len(head), 1, 1))
+            copy_tensor(head, lines, key, Path(heads), (1, len(head), 1, 1))
         found = load_any(trunk)
         for key, value in model.features.state_dict().items():
-            _copy(value, found, f"features.{key}", Path(trunk), tuple(value.shape))
+            copy_tensor(value, found, f"features.{key}", Path(trunk), tuple(value.shape))
     return model.eval().requires_grad_(False)
 
 
-def _copy(into: Tensor, held: Mapping[str, Tensor], key: str, path: Path, shape: tuple[int, ...]) -> None:
+def copy_tensor(
+    into: Tensor, held: Mapping[str, Tensor], key: str, path: Path, shape: tuple[int, ...]
+) -> None:
+    """Copy one tensor of a file into a parameter.
+
+    Raises:
+        CheckpointError: The file has none of that name, or it has another shape.
+    """
     if key not in held:
         raise CheckpointError(f"{path}: has no tensor {key!r}; give the file of this trunk")
     if tuple(held[key].shape) != shape:
