@@ -1,0 +1,86 @@
+"""Label accuracy: does a made picture show what its label map asked for?
+
+A segmenter that was trained on real pairs looks at made pictures; what it sees is held against the labels
+they were made from (as in pix2pixHD, section 4, and SPADE, section 4). Its answer on the real pictures is the
+ceiling and is given beside it: a figure without the ceiling says more about the segmenter than the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+__all__ = ["accuracy", "confusion", "label_accuracy", "per_class"]
+
+
+def confusion(
+    seen: Int64[Tensor, "n h w"],
+    truth: Int64[Tensor, "n h w"],
+    classes: int,
+    within: Float[Tensor, "n h w"] | None = None,
+) -> Int64[Tensor, "k k"]:
+    """Count pixels by true class (rows) and seen class (columns).
+
+    Args:
+        seen: Class indices, 0 to ``classes - 1``.
+        truth: Class indices; pixels of no class (``classes`` and above) are left out.
+        classes: How many there are.
+        within: Count only pixels above 0.5 here.
+    """
+    valid = (truth >= 0) & (truth < classes)
+    if within is not None:
+        valid &= within > 0.5
+    counts = torch.bincount(truth[valid] * classes + seen[valid], minlength=classes * classes)
+    return counts.view(classes, classes).cpu()
+
+
+def accuracy(counts: Int64[Tensor, "k k"]) -> dict[str, float]:
+    """Return the usual three figures of a confusion matrix, each 0-1.
+
+    ``pixel_accuracy``: right pixels; ``class_accuracy``: mean over classes that occur of their right share;
+    ``miou``: mean over classes that occur or are seen of intersection over union. NaN where nothing counts.
+    """
+    total = counts.sum().double()
+    right, rows, columns = counts.diagonal().double(), counts.sum(1).double(), counts.sum(0).double()
+    union = rows + columns - right
+    return {
+        "pixel_accuracy": float(right.sum() / total),
+        "class_accuracy": float((right / rows)[rows > 0].mean()),
+        "miou": float((right / union)[union > 0].mean()),
+    }
+
+
+def per_class(counts: Int64[Tensor, "k k"], names: Sequence[str]) -> dict[str, float]:
+    """Return each class's intersection over union by name; NaN where it neither occurs nor is seen."""
+    right = counts.diagonal().double()
+    union = counts.sum(1) + counts.sum(0) - right
+    return dict(zip(names, (right / union).tolist(), strict=True))
+
+
+def label_accuracy(
+    segment: Callable[[Tensor], Tensor],
+    batches: Iterable[tuple[Tensor, Tensor, Tensor]],
+    classes: int,
+) -> dict[str, float]:
+    """Return label accuracy of made pictures, and of the real ones as the ceiling.
+
+    Args:
+        segment: Pictures ``(n, c, h, w)`` of -1 to 1 → class indices ``(n, h, w)``.
+        batches: Made pictures, real pictures, and the labels ``(n, h, w)`` of both.
+        classes: Of the palette.
+
+    Returns:
+        ``label_pixel_accuracy``, ``label_class_accuracy``, ``label_miou``, and the same with ``_real``.
+    """
+    counts = {"": torch.zeros(classes, classes, dtype=torch.int64)}
+    counts["_real"] = counts[""].clone()
+    for made, real, labels in batches:
+        for kind, pictures in (("", made), ("_real", real)):
+            counts[kind] += confusion(segment(pictures), labels, classes)
+    figures: dict[str, float] = {}
+    for kind, table in counts.items():
+        figures |= {f"label_{name}{kind}": value for name, value in accuracy(table).items()}
+    return figures
