@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
@@ -100,6 +101,10 @@ def resume(arguments: list[str]) -> int:
         return jobs.resume(asked.take, workers=options.workers, threads=options.threads, listeners=listeners)
 
     _prepare(options.threads)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:  # torchrun's
+        from dreamplate.cli_train import resume_together
+
+        return resume_together(asked.take, options.quiet)
     return _run(go, options.quiet)
 
 

@@ -27,6 +27,7 @@ JOBS: dict[str, tuple[str, str]] = {
     "dream": ("dreamplate.dream.config:DreamConfig", "dreamplate.dream.jobs:DreamJob"),
     "fit": ("dreamplate.fields.config:FitConfig", "dreamplate.fields.jobs:FitJob"),
     "render": ("dreamplate.fields.render_config:RenderConfig", "dreamplate.fields.render_job:RenderJob"),
+    "train": ("dreamplate.translate.config:TrainConfig", "dreamplate.translate.jobs:TrainJob"),
 }
 """Kind → config class and job class, as ``module:name``, so that nothing is imported before it is wanted."""
 
@@ -35,7 +36,7 @@ RECIPES = {kind: place for kind, (place, _) in JOBS.items()} | {
 }
 """Kind of recipe → config class: every job, and commands that are done at once."""
 
-PICTURES = ("cameras draw", "mesh")
+PICTURES = ("cameras draw", "mesh", "sketch")
 """Commands that leave pictures and are no jobs: what they made cannot be redone from the picture alone."""
 
 _RUNNER = "dreamplate.jobs:run_take"

@@ -15,9 +15,9 @@ __all__ = ["Average"]
 class Average:
     """Exponential moving average of a network, parameters and buffers alike, without bias.
 
-    After t updates the weights are ``(1 - d) / (1 - d^t) * sum over k of d^(t-k) w_k``: a weighted mean of the
-    weights so far, as in Adam's correction (Kingma and Ba 2015, section 3), so that the untrained beginning
-    has no more share than its own. Whole numbers, such as counts of batches, are copied.
+    After t updates the weights are ``(1 - d) / (1 - d^t) * sum over k of d^(t-k) w_k``: a weighted mean of
+    the weights so far, as in Adam's correction (Kingma and Ba 2015, section 3), so that the untrained
+    beginning has no more share than its own. Whole numbers, such as counts of batches, are copied.
 
     Args:
         network: What is averaged; its weights are not changed.

@@ -149,4 +149,4 @@ class MeasureOptions:
     report: bool = True
     """Write the brittleness report at the end."""
     tensorboard: bool = False
-    """Write TensorBoard events into the take as well (needs tensorboard)."""
+    """Write events for TensorBoard into the take as well (it is needed to look at them only)."""

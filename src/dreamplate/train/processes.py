@@ -11,7 +11,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
@@ -34,7 +34,7 @@ __all__ = [
 BUCKET = 16 << 20
 """Numbers that are sent at once."""
 PATIENCE = timedelta(days=2)
-"""How long a process waits for another: the leader may measure for hours, and torchrun ends those left alone."""
+"""How long a process waits for another: the leader may measure for hours; torchrun ends those left alone."""
 _END = "end"
 
 
@@ -175,9 +175,10 @@ def _safely(send: Callable[[], object]) -> None:
         send()
     except RuntimeError as error:
         raise TakeError(
-            f"process {rank()}: another process is gone ({' '.join(str(error).split())[:120]}); resume the take"
+            f"process {rank()}: another process is gone ({' '.join(str(error).split())[:120]});"
+            " resume the take"
         ) from error
 
 
 def _together() -> bool:
-    return distributed.is_available() and cast(bool, distributed.is_initialized())
+    return distributed.is_available() and distributed.is_initialized()
