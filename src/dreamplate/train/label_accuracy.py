@@ -7,13 +7,13 @@ ceiling and is given beside it: a figure without the ceiling says more about the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-__all__ = ["accuracy", "confusion", "label_accuracy", "per_class"]
+__all__ = ["accuracy", "confusion", "per_class"]
 
 
 def confusion(
@@ -58,29 +58,3 @@ def per_class(counts: Int64[Tensor, "k k"], names: Sequence[str]) -> dict[str, f
     right = counts.diagonal().double()
     union = counts.sum(1) + counts.sum(0) - right
     return dict(zip(names, (right / union).tolist(), strict=True))
-
-
-def label_accuracy(
-    segment: Callable[[Tensor], Tensor],
-    batches: Iterable[tuple[Tensor, Tensor, Tensor]],
-    classes: int,
-) -> dict[str, float]:
-    """Return label accuracy of made pictures, and of the real ones as the ceiling.
-
-    Args:
-        segment: Pictures ``(n, c, h, w)`` of -1 to 1 → class indices ``(n, h, w)``.
-        batches: Made pictures, real pictures, and the labels ``(n, h, w)`` of both.
-        classes: Of the palette.
-
-    Returns:
-        ``label_pixel_accuracy``, ``label_class_accuracy``, ``label_miou``, and the same with ``_real``.
-    """
-    counts = {"": torch.zeros(classes, classes, dtype=torch.int64)}
-    counts["_real"] = counts[""].clone()
-    for made, real, labels in batches:
-        for kind, pictures in (("", made), ("_real", real)):
-            counts[kind] += confusion(segment(pictures), labels, classes)
-    figures: dict[str, float] = {}
-    for kind, table in counts.items():
-        figures |= {f"label_{name}{kind}": value for name, value in accuracy(table).items()}
-    return figures

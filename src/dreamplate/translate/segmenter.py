@@ -1,4 +1,4 @@
-"""A trained segmenter in use, and label maps as colours."""
+"""A trained segmenter in use: what label accuracy is measured by."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from jaxtyping import Float, Int64
 from torch import Tensor
 
 from dreamplate.errors import ConfigError
@@ -14,13 +13,7 @@ from dreamplate.plate.labels import Palette
 from dreamplate.train.port import Port
 from dreamplate.translate.model import load_model
 
-__all__ = ["colours_of", "open_segmenter"]
-
-
-def colours_of(classes: Int64[Tensor, "n h w"], palette: Palette) -> Float[Tensor, "n 3 h w"]:
-    """Return class indices as the palette's colours, -1 to 1; pixels of no class are black."""
-    table = torch.tensor([*(item.colour for item in palette.classes), (0, 0, 0)], dtype=torch.float32)
-    return (table / 127.5 - 1).to(classes.device)[classes].permute(0, 3, 1, 2).contiguous()
+__all__ = ["open_segmenter"]
 
 
 def open_segmenter(

@@ -24,9 +24,9 @@ from dreamplate.train.label_accuracy import confusion
 from dreamplate.train.optimise import Optimiser, autocast
 from dreamplate.train.port import Port
 from dreamplate.train.processes import world
+from dreamplate.train.sheets import colours_of
 from dreamplate.train.system import Now
 from dreamplate.translate.config import TrainConfig
-from dreamplate.translate.segmenter import colours_of
 from dreamplate.translate.segmenter_net import Lite0Trunk, SegmenterNet
 
 __all__ = ["Segmenter", "build", "class_weights", "jittered", "segmenter_loss"]
@@ -91,7 +91,8 @@ class Segmenter:
 
     def make(self, batch: Batch, generator: nn.Module, draws: Draws) -> Tensor:
         """Return what a generator sees in the pictures of a batch, as the palette's colours of -1 to 1."""
-        return colours_of(self.answer(batch, generator), self.palette)
+        colours = torch.from_numpy(colours_of(self.answer(batch, generator), self.palette))
+        return colours.permute(0, 3, 1, 2) * 2 - 1
 
     def answer(self, batch: Batch, generator: nn.Module) -> Tensor:
         """Return the classes ``(n, h, w)`` that a generator sees in the pictures of a batch."""
