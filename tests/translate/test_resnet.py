@@ -30,7 +30,7 @@ def test_any_multiple_fits_and_settings_build_it_again(norm: str, upsampling: st
 
 
 def test_reach_is_what_changes_a_pixel() -> None:
-    network = Resnet(1, 1, 8, 2, 2, "none").double()
+    network = Resnet(1, 1, 8, 2, 2, "none", residual=True).double()
     initialise(network, torch.Generator().manual_seed(1), 0.3)
     side = 4 * (2 * network.reach // 4 + 2)
     x = drawn(1, 1, side, side).double().requires_grad_()

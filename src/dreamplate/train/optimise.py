@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -47,7 +47,8 @@ class Optimiser:
         self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
         self.options, self.scheduled = options, scheduled
         self.rate = options.rate if rate is None else rate
-        self.adam = torch.optim.Adam(self.parameters, self.rate, betas or options.betas, fused=True)
+        self.betas = betas or options.betas
+        self._bind([])
 
     def step(self, loss: Tensor, now: Now) -> None:
         """Change the parameters so that a loss (mean over this process's share of the batch) falls.
@@ -64,29 +65,48 @@ class Optimiser:
         average_gradients(self.parameters)
         if self.options.clip:
             nn.utils.clip_grad_norm_(self.parameters, self.options.clip)
+        if any(
+            view.data_ptr() != own.data_ptr() for view, own in zip(self.views, self.parameters, strict=True)
+        ):
+            self._bind([self.adam.state.get(view, {}) for view in self.views])  # the network has moved
         factor = rate_at(self.options, now) if self.scheduled else 1.0
         for group in self.adam.param_groups:
             group["lr"] = self.rate * factor
+        for view, parameter in zip(self.views, self.parameters, strict=True):
+            if parameter.grad is not None:
+                view.grad = parameter.grad.permute(_order(parameter))
+                parameter.grad = None
         self.adam.step()
         self.adam.zero_grad(set_to_none=True)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the moments of every parameter, by its number."""
         return {
-            str(number): dict(self.adam.state[parameter])
-            for number, parameter in enumerate(self.parameters)
-            if parameter in self.adam.state
+            str(number): dict(self.adam.state[view])
+            for number, view in enumerate(self.views)
+            if view in self.adam.state
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore what ``state_dict`` returned."""
-        self.adam.state.clear()
-        for number, held in state.items():
-            parameter = self.parameters[int(number)]
-            self.adam.state[parameter] = {
-                name: value.to(parameter.device) if isinstance(value, Tensor) and value.dim() else value
-                for name, value in held.items()
-            }
+        self._bind([state.get(str(number), {}) for number in range(len(self.parameters))])
+
+    def _bind(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Make Adam anew for the parameters where they are now, with the moments that it had."""
+        # Adam copies what is not contiguous, there and back: channels-last weights go in as what they are.
+        self.views = [parameter.detach().permute(_order(parameter)) for parameter in self.parameters]
+        self.adam = torch.optim.Adam(self.views, self.rate, self.betas, fused=True)
+        for view, held in zip(self.views, states, strict=False):
+            if held:
+                self.adam.state[view] = {
+                    name: value.to(view.device) if isinstance(value, Tensor) and value.dim() else value
+                    for name, value in held.items()
+                }
+
+
+def _order(tensor: Tensor) -> list[int]:
+    """Return a tensor's axes from the one of widest stride in memory to the narrowest."""
+    return sorted(range(tensor.dim()), key=tensor.stride, reverse=True)
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:

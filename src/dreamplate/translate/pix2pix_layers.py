@@ -13,9 +13,11 @@ from torch.nn import functional
 from dreamplate.errors import ModelError
 from dreamplate.nets.dropout import Dropout
 from dreamplate.nets.statistics import BatchNorm, InstanceNorm
+from dreamplate.translate.halving import double, double_resized, halve
 
 __all__ = [
     "WIDEST",
+    "DownConv",
     "ResidualBlock",
     "UpConv",
     "channels_last",
@@ -97,11 +99,21 @@ class UpConv(nn.Module):
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d hh ww"]:
         """Return ``(n, out, 2 h, 2 w)``."""
         if self.resize:
-            return functional.conv2d(
-                functional.interpolate(x, scale_factor=2), self.weight, self.bias, padding=1
-            )
-        extra = self.weight.shape[-1] % 2
-        return functional.conv_transpose2d(x, self.weight, self.bias, 2, 1, extra)
+            return double_resized(x, self.weight, self.bias)
+        if self.weight.shape[-1] == 4:
+            return double(x, self.weight, self.bias)
+        return functional.conv_transpose2d(x, self.weight, self.bias, 2, 1, 1)
+
+
+class DownConv(nn.Conv2d):
+    """Halves height and width with a kernel of 4."""
+
+    def __init__(self, entry: int, out: int, bias: bool = True) -> None:
+        super().__init__(entry, out, 4, 2, 1, bias=bias)
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d hh ww"]:
+        """Return ``(n, out, h / 2, w / 2)``."""
+        return halve(x, self.weight, self.bias)
 
 
 class ResidualBlock(nn.Module):

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from dreamplate.errors import ModelError
 from dreamplate.nets.dropout import Dropout
-from dreamplate.translate.pix2pix_layers import WIDEST, UpConv, channels_last, entry, make_norm
+from dreamplate.translate.pix2pix_layers import WIDEST, DownConv, UpConv, channels_last, entry, make_norm
 
 __all__ = ["Unet"]
 
@@ -84,7 +84,7 @@ class Unet(nn.Module):
         for level, out in enumerate(widths):
             before = given if level == 0 else widths[level - 1]
             outermost, innermost = level == 0, level == depth - 1
-            self.down.append(nn.Conv2d(before, out, 4, 2, 1, bias=bias))
+            self.down.append(DownConv(before, out, bias))
             self.down_norm.append(make_norm("none" if outermost or innermost else norm, out))
             made_here = made if outermost else before
             self.up.append(UpConv(out * (1 if innermost else 2), made_here, 4, bias or outermost, upsampling))
