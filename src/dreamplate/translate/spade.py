@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -97,7 +97,7 @@ class SpadeShape:
             raise ModelError("spade: 7 doublings need a width of at least 2")
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, int | float | str]) -> Self:
+    def from_settings(cls, settings: Mapping[str, int | float | str]) -> SpadeShape:
         """Read the settings that a model carries; those it does not name have their defaults.
 
         Raises:
@@ -139,6 +139,8 @@ class Spade(nn.Module):
         z_dim: Length of the vector that `forward` takes besides the condition; 0 for none.
         multiple: Height and width must be multiples of it.
         reach: Pixels around a place that can change it through convolutions.
+        place: Top, left, height and width: where the input lies in a frame of which it is a part, for models
+            that begin with a picture of their own; None: it is a frame.
     """
 
     def __init__(self, shape: SpadeShape) -> None:
@@ -146,6 +148,7 @@ class Spade(nn.Module):
         self.shape = shape
         self.z_dim = shape.z_dim
         self.multiple: int = 2**shape.doublings
+        self.place: tuple[int, int, int, int] | None = None
         entry = shape.entry + (shape.z_dim if shape.noise == "map" else 0)
         start = 16 * shape.width
         if shape.noise == "start":
@@ -170,7 +173,7 @@ class Spade(nn.Module):
         )
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, int | float | str]) -> Self:
+    def from_settings(cls, settings: Mapping[str, int | float | str]) -> Spade:
         """Build a generator from what a model file says.
 
         Raises:
@@ -263,9 +266,13 @@ class Spade(nn.Module):
             return condition.first(self.first, size)
         made: Tensor = self.first(z)
         x = made.view(len(made), -1, self.shape.start_height, self.shape.start_width)
-        # The matrix makes one size. SPADE ties it to the size of training; for others it is stretched here.
-        if tuple(x.shape[-2:]) != size:
-            x = functional.interpolate(x, size, mode="bilinear", align_corners=False)
+        # The matrix makes one size. SPADE ties it to the size of training; for others it is stretched here,
+        # over the whole frame where this is a part of one.
+        top, left, *whole = (side // self.multiple for side in self.place or (0, 0, 0, 0))
+        whole = whole if self.place else list(size)
+        if list(x.shape[-2:]) != whole:
+            x = functional.interpolate(x, whole, mode="bilinear", align_corners=False)
+        x = x[..., top : top + size[0], left : left + size[1]]
         return x.contiguous(memory_format=torch.channels_last)
 
     def style(self, image: Float[Tensor, "n 3 h w"]) -> tuple[Float[Tensor, "n z"], Float[Tensor, "n z"]]:
