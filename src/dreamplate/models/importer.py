@@ -41,6 +41,9 @@ IMPORTERS: dict[str, str] = {
     "nerf-network": "dreamplate.models.layouts.nerf:NERF_NETWORK",
     "nerf-pytorch": "dreamplate.models.layouts.nerf:NERF_PYTORCH",
     "nerf-pytorch-parallel": "dreamplate.models.layouts.nerf:NERF_PYTORCH_PARALLEL",
+    "spade": "dreamplate.models.layouts.spade:SPADE",
+    "spade-discriminator": "dreamplate.models.layouts.spade:SPADE_DISCRIMINATOR",
+    "spade-encoder": "dreamplate.models.layouts.spade:SPADE_ENCODER",
     "stylegan2": "dreamplate.models.layouts.stylegan2:STYLEGAN2",
     "stylegan2-discriminator": "dreamplate.models.layouts.stylegan2:STYLEGAN2_DISCRIMINATOR",
     "tiny-autoencoder": "dreamplate.models.layouts.tiny_autoencoder:TINY_AUTOENCODER",
@@ -89,6 +92,8 @@ class Importer:
             of its tensors; they go over the inferred ones.
         prepare: Changes the source tensors (by names without their wrapper) before the rules see them, where
             several are needed for one, or values must be looked at. Raises CheckpointError.
+        beside: Other files that belong to a checkpoint, from its path: what is put before the names of their
+            tensors, and where they are.
     """
 
     name: str
@@ -102,6 +107,7 @@ class Importer:
     wrappers: tuple[str, ...] = ()
     tags: Callable[[Path, Collection[str]], Settings] | None = None
     prepare: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] | None = None
+    beside: Callable[[Path], Mapping[str, Path]] | None = None
 
     def wrapper(self, shapes: Mapping[str, Shape]) -> str | None:
         """Return the prefix under which the signature fits (``""`` for none), or ``None`` if it does not."""

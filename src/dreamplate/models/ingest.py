@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dreamplate
 from dreamplate.errors import CheckpointError, ModelError
@@ -16,6 +17,9 @@ from dreamplate.models.licence import commercial_use
 from dreamplate.models.state import is_safetensors, load_any
 from dreamplate.models.store import Entry, Store
 from dreamplate.tensorheader import check_header
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["complete_report", "import_file", "recognise", "suggest_name"]
 
@@ -60,6 +64,7 @@ def import_file(
     state = load_any(path, modules=modules, legacy_limits=limits)
     own = Card.from_metadata(_metadata(path), str(path))
     table = table or (get_importer("identity") if own else recognise(path, state))
+    state = _with_others(table, path, state, limits)
     state, report = import_state(table, state, path)
     complete_report(path, table, report)
     if not state:
@@ -72,6 +77,21 @@ def import_file(
         created_by=f"dreamplate {_version()}",
     )
     return store.add(state, card, replace=replace), report
+
+
+def _with_others(
+    table: Importer, path: Path, state: Mapping[str, Tensor], limits: LegacyLimits | None
+) -> dict[str, Tensor]:
+    """Return a checkpoint's tensors together with those of the files that belong to it."""
+    joined = dict(state)
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    before = table.wrapper(shapes) or ""
+    for prefix, other in (table.beside(path) if table.beside else {}).items():
+        more = load_any(other, legacy_limits=limits)
+        kind = detect({name: tuple(tensor.shape) for name, tensor in more.items()})
+        own = kind.wrapper({name: tuple(tensor.shape) for name, tensor in more.items()}) if kind else ""
+        joined |= {before + prefix + name.removeprefix(own or ""): tensor for name, tensor in more.items()}
+    return joined
 
 
 def suggest_name(path: Path) -> str:

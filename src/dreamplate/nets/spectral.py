@@ -55,15 +55,20 @@ class SpectralConv(nn.Module):
         """
         u = functional.normalize(self.weight_u, dim=0, eps=EPS)
         v = functional.normalize(self.weight_v, dim=0, eps=EPS)
-        return self.weight_orig / torch.dot(u, self.weight_orig.flatten(1) @ v)
+        return self._over(u, v)
 
     @torch.no_grad()
     def find(self, steps: int) -> None:
         """Move the vectors towards the largest singular value."""
         matrix = self.weight_orig.detach().flatten(1)
-        for _ in range(steps):
-            self.weight_v.copy_(functional.normalize(matrix.T @ self.weight_u, dim=0, eps=EPS))
-            self.weight_u.copy_(functional.normalize(matrix @ self.weight_v, dim=0, eps=EPS))
+        with torch.autocast(matrix.device.type, enabled=False):
+            for _ in range(steps):
+                self.weight_v.copy_(functional.normalize(matrix.T @ self.weight_u, dim=0, eps=EPS))
+                self.weight_u.copy_(functional.normalize(matrix @ self.weight_v, dim=0, eps=EPS))
+
+    def _over(self, u: Tensor, v: Tensor) -> Tensor:
+        with torch.autocast(u.device.type, enabled=False):
+            return self.weight_orig / torch.dot(u, self.weight_orig.flatten(1) @ v)
 
     def start(self, generator: torch.Generator) -> None:
         """Draw the vectors anew and let them find the weight's singular value."""
@@ -76,7 +81,7 @@ class SpectralConv(nn.Module):
             self.find(1)
             # Later steps change the vectors in place; the graph of this pass needs them as they are now.
             u, v = self.weight_u.clone(), self.weight_v.clone()
-            weight = self.weight_orig / torch.dot(u, self.weight_orig.flatten(1) @ v)
+            weight = self._over(u, v)
         else:
             weight = self.weight
         return functional.conv2d(x, weight, self.bias, self.stride, self.padding)

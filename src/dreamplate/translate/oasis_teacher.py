@@ -57,7 +57,9 @@ class OasisTeacher:
             )
         self.classes, self.options = len(given.palette), options
         self.precision, self.augmenter = config.learn.precision, augmenter
-        self.network = OasisDiscriminator(self.classes, len(made.channels), options.d_width, options.d_depth)
+        self.network = OasisDiscriminator(
+            self.classes, len(made.channels), options.d_width, options.d_depth, options.d_spectral
+        )
 
     def judge(
         self, batch: Batch, condition: Tensor, fake: Tensor, now: Now

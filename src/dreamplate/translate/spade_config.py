@@ -43,6 +43,9 @@ class SpadeOptions:
     """Channels of the discriminator."""
     d_depth: Annotated[int, Bounds(ge=1, le=6)] = 6
     """OASIS: halvings in the discriminator."""
+    d_spectral: bool = True
+    """OASIS: divide the discriminator's weights by their largest singular values. Without, it learns much
+    faster at first, which suits short runs."""
     d_layers: Annotated[int, Bounds(ge=2, le=8)] = 4
     """SPADE: convolutions of each scale before its last."""
     d_scales: Annotated[int, Bounds(ge=1, le=6)] = 2

@@ -9,7 +9,7 @@ evaluated once for each neighbourhood that occurs (see `spade_patterns`). Both c
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -26,6 +26,7 @@ SLOPE = 0.2
 """Of every leaky ReLU."""
 
 
+@runtime_checkable
 class Condition(Protocol):
     """What modulates: a map in one of its forms."""
 
