@@ -56,7 +56,7 @@ class ToyNet(nn.Module):
 
     def __init__(self, generator: torch.Generator, channels: int = 3, out: int = 3) -> None:
         super().__init__()
-        self.a, self.norm, self.drop = nn.Conv2d(channels, 4, 3, 1, 1), BatchNorm(4), Dropout(0.2)
+        self.a, self.norm, self.drop = nn.Conv2d(channels, 4, 3, 1, 1, bias=False), BatchNorm(4), Dropout(0.2)
         self.b = nn.Conv2d(4, out, 3, 1, 1)
         for parameter in self.parameters():
             nn.init.normal_(parameter, 0, 0.2, generator=generator)

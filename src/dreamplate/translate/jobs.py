@@ -41,8 +41,8 @@ class TrainJob:
     """Train a model (`dreamplate train`).
 
     A step of the job is a round of optimiser steps. Every draw follows from the seed and the step, so a run
-    that was stopped ends with the same bits as one that was not, unless a budget of time ends it. Where several
-    processes train together, the one of rank 0 is handed to ``take.run`` and the others `follow`; figures,
+    that was stopped ends with the same bits as one that was not, unless a budget of time ends it. Where
+    several processes train together, the one of rank 0 is handed to ``take.run`` and the others `follow`; figures,
     sheets and files are the business of rank 0.
 
     Args:
@@ -113,7 +113,7 @@ class TrainJob:
 
     @cached_property
     def examiner(self) -> Examiner:
-        """What looks at made pictures: of the validation split, or where there is none of the training set."""
+        """What looks at made pictures: of the validation split or, without one, the training set."""
         segment: Callable[[Tensor], Tensor] | None = None
         if self.config.measure.segmenter is not None:
             from dreamplate.translate.segmenter import open_segmenter
