@@ -61,12 +61,13 @@ def test_a_model_draws_instead(tmp_path: Path) -> None:
 
     from dreamplate.train import Port
     from dreamplate.translate import Model, save_model
-    from dreamplate.translate.line_drawer import LineDrawer
+    from dreamplate.translate.resnet import Resnet
 
     torch.manual_seed(0)
-    network = LineDrawer(3, 1, width=4, blocks=1).eval()
+    network = Resnet(3, 1, width=4, blocks=1).eval()
     save_model(Model(network, network.settings, Port(), Port(channels=("Y",))), tmp_path / "m.safetensors")
-    write(picture(), tmp_path / "a.png")
+    busy = np.random.default_rng(0).uniform(size=(48, 64, 3)).astype(np.float32)
+    write(Plate.from_rgb(busy, "srgb_display"), tmp_path / "a.png")
     assert run(tmp_path / "a.png", tmp_path / "b.png", "--model", tmp_path / "m.safetensors") == 0
     with torch.no_grad():
         x = torch.from_numpy(read(tmp_path / "a.png").pixels).permute(2, 0, 1)[None] * 2 - 1

@@ -52,11 +52,11 @@ def sketch(arguments: list[str]) -> int:
     from dreamplate.plate import VideoWriter
     from dreamplate.plate.formats import is_video
 
-    frames, count, fps = _frames(asked.source)
     draw = None if asked.model is None else _learnt(asked.model)
     tell = _ticker(asked.target, asked.quiet)
     size = ""
     with ExitStack() as stack:
+        frames, count, fps = _frames(asked.source, stack)
         film = None
         if is_video(asked.target):
             _make_folder(Path(asked.target))
@@ -101,7 +101,7 @@ def _check(asked: SketchCommand) -> None:
         raise ConfigError("beside: a layer lies in the picture; leave one of the two out")
 
 
-def _frames(source: str) -> tuple[Iterator[tuple[int, Plate, Path | None]], int, float]:
+def _frames(source: str, stack: ExitStack) -> tuple[Iterator[tuple[int, Plate, Path | None]], int, float]:
     """Return number, plate and file of each frame, how many there are, and frames a second."""
     from dreamplate.plate import Sequence, open_sequence, read
     from dreamplate.plate.formats import is_video
@@ -112,6 +112,7 @@ def _frames(source: str) -> tuple[Iterator[tuple[int, Plate, Path | None]], int,
     if isinstance(opened, Sequence):
         found = ((frame, opened.read(frame), opened.path(frame)) for frame in opened.frames)
         return found, len(opened), 24.0
+    stack.enter_context(opened)
     return ((frame, plate, None) for frame, plate in opened), len(opened), float(opened.fps)
 
 

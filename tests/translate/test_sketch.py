@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
-import torch
 import torch.nn.functional as F
 
 from dreamplate.errors import ConfigError, MediaError
@@ -104,7 +105,7 @@ def test_ink_and_paper_have_the_colours_asked_for() -> None:
 def test_detail_tone_and_style_do_what_they_say() -> None:
     plate = plate_of(discs())
     amounts = [ink_of(plate, SketchOptions(width="2.4", detail=d)).mean() for d in (0.0, 0.3, 0.6, 0.9)]
-    assert all(more > less for less, more in zip(amounts, amounts[1:], strict=False))
+    assert all(more > less for less, more in pairwise(amounts))
     shadow = discs()
     shadow[20:50, 30:60] = 0.05
     filled = ink_of(plate_of(shadow), SketchOptions(width="2.4", tone=0.2))[0, 0, 25:45, 35:55]
@@ -131,7 +132,7 @@ def test_widths_that_cannot_be_drawn(asked: str) -> None:
 
 
 def test_what_cannot_be_drawn_is_refused() -> None:
-    with pytest.raises(MediaError, match="need R G B or Y|not in this plate"):
+    with pytest.raises(MediaError, match="not in this plate"):
         ink_of(Plate(np.zeros((9, 9, 1), np.float32), ("Z",)), USUAL)
     broken = discs()
     broken[3, 4, 1] = np.nan

@@ -36,6 +36,7 @@ IMPORTERS: dict[str, str] = {
     "dvae": "dreamplate.models.layouts.dvae:DVAE",
     "efficientnet-lite": "dreamplate.models.layouts.efficientnet_lite:EFFICIENTNET_LITE",
     "identity": "dreamplate.models.layouts.identity:IDENTITY",
+    "line-drawer": "dreamplate.models.layouts.line_drawer:LINE_DRAWER",
     "nerf": "dreamplate.models.layouts.nerf:NERF",
     "nerf-list": "dreamplate.models.layouts.nerf:NERF_LIST",
     "nerf-network": "dreamplate.models.layouts.nerf:NERF_NETWORK",

@@ -30,7 +30,6 @@ NETWORKS: dict[str, str] = {
     "pix2pixhd": "dreamplate.translate.pix2pixhd:Pix2pixhd",
     "spade": "dreamplate.translate.spade:Spade",
     "imaginaire-spade": "dreamplate.translate.imaginaire_spade:ImaginaireSpade",
-    "line-drawer": "dreamplate.translate.line_drawer:LineDrawer",
     "shots-unet": "dreamplate.translate.shots_net:ShotsNet",
     "stylegan2": "dreamplate.translate.stylegan2_generator:Stylegan2Generator",
     "segmenter": "dreamplate.translate.segmenter_net:SegmenterNet",
