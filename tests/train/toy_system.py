@@ -34,6 +34,9 @@ class ToyExamples:
     def __len__(self) -> int:
         return self.count
 
+    def ahead(self, indices: Sequence[int], draws: Draws | None) -> None:
+        pass
+
     def batch(self, indices: Sequence[int], draws: Draws | None) -> Batch:
         if self.fails_at in indices:
             from dreamplate.errors import MediaError

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 import torch
@@ -45,7 +44,11 @@ class Learnable(Protocol):
         ...
 
     def batch(self, indices: Sequence[int], draws: Draws | None) -> Batch:
-        """Return some of them, varied by random numbers."""
+        """Return some of them, varied by random numbers; as they are without."""
+        ...
+
+    def ahead(self, indices: Sequence[int], draws: Draws | None) -> None:
+        """Begin to make what ``batch`` will be asked for."""
         ...
 
 
@@ -91,7 +94,6 @@ class Loop:
         self.reached = 0.0
         self.inside = False
         """Whether a round is going on, or ended by an error: the other processes then wait for this one."""
-        self._loader = _Loader(self._load, ahead=device.type == "cuda")
 
     @property
     def steps(self) -> int | None:
@@ -158,7 +160,7 @@ class Loop:
     def _iterate(self) -> dict[str, Tensor]:
         batch, failed = None, None
         try:
-            batch = self._loader.get(self.iterations)
+            batch = self._load(self.iterations)
         except DreamplateError as error:
             failed = error
         agree(failed)
@@ -184,11 +186,20 @@ class Loop:
         return scalars
 
     def _load(self, step: int) -> Batch:
+        batch = self.examples.batch(*self._wanted(step))
+        if self.device.type != "cuda":
+            return batch
+        # A card computes while the next examples are read; a processor has no one to spare.
+        self.examples.ahead(*self._wanted(step + 1))
+        return batch.each(lambda tensor: tensor.pin_memory())
+
+    def _wanted(self, step: int) -> tuple[tuple[int, ...], Draws]:
+        """Return this process's share of a step's examples, and what varies them."""
         size = self.options.batch
         indices = batch_indices(self.seed, step, size, len(self.examples))
         own = size // world()
         mine = indices[rank() * own : (rank() + 1) * own]
-        return self.examples.batch(mine, self._draws("examples", step))
+        return mine, self._draws("examples", step)
 
     def _draws(self, *parts: int | str) -> Draws:
         return Draws(self.seed, *parts, rank=rank(), world=world())
@@ -212,31 +223,6 @@ class Loop:
         self.system.load_state_dict(state["system"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
-
-    def close(self) -> None:
-        """Let go of the thread that loads."""
-        self._loader.close()
-
-
-class _Loader:
-    """Gives batches by their number; with ``ahead`` the next is read while this one is learnt from."""
-
-    def __init__(self, load: Any, ahead: bool) -> None:
-        self.load = load
-        self.pool = ThreadPoolExecutor(1, "examples") if ahead else None
-        self.coming: dict[int, Future[Batch]] = {}
-
-    def get(self, step: int) -> Batch:
-        if self.pool is None:
-            batch: Batch = self.load(step)
-            return batch
-        coming = self.coming.get(step) or self.pool.submit(self.load, step)
-        self.coming = {step + 1: self.pool.submit(self.load, step + 1)}
-        return coming.result().each(lambda tensor: tensor.pin_memory())
-
-    def close(self) -> None:
-        if self.pool is not None:
-            self.pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _too_large(batch: Batch, options: LearnOptions, device: torch.device) -> str:

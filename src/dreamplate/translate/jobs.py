@@ -29,7 +29,7 @@ from dreamplate.translate.model import Model, save_model
 from dreamplate.translate.systems import build_system
 
 if TYPE_CHECKING:
-    from dreamplate.train.data import Examples
+    from dreamplate.train.data.examples import Examples
 
 __all__ = ["TrainJob"]
 
@@ -42,8 +42,8 @@ class TrainJob:
 
     A step of the job is a round of optimiser steps. Every draw follows from the seed and the step, so a run
     that was stopped ends with the same bits as one that was not, unless a budget of time ends it. Where
-    several processes train together, the one of rank 0 is handed to ``take.run`` and the others `follow`; figures,
-    sheets and files are the business of rank 0.
+    several processes train together, the one of rank 0 is handed to ``take.run`` and the others `follow`;
+    figures, sheets and files are the business of rank 0.
 
     Args:
         config: The complete description of the run.
@@ -239,7 +239,7 @@ class TrainJob:
 
 
 def _open(config: TrainConfig) -> tuple[Examples, Examples]:
-    from dreamplate.train.data import open_examples
+    from dreamplate.train.data.opening import open_examples
 
     learnt = open_examples(config.data, config.source, config.augment, "train", config.seed)
     ports = (learnt.given, learnt.made)
