@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from dreamplate.errors import CheckpointError, ModelError
 from dreamplate.tensorfile import read_tensors, write_tensors
+from dreamplate.tensorheader import check_header
 from dreamplate.train.port import Port
 
 __all__ = ["NETWORKS", "Model", "build_network", "load_model", "save_model"]
@@ -91,7 +92,11 @@ def save_model(model: Model, path: str | os.PathLike[str]) -> None:
 
 
 def load_model(path: str | os.PathLike[str]) -> Model:
-    """Read a model: a model file, or a training take (its ``model.safetensors``).
+    """Read a model: a training take (its ``model.safetensors``), a model file, or a checkpoint.
+
+    A checkpoint of other people is named as it is called in the store (``dreamplate models list``), or by its
+    file, which is read as ``dreamplate models import`` would. It says nothing of colour or classes; see
+    `ports.default_ports` for what is assumed.
 
     Raises:
         ModelError: There is nothing of that name, or it is no model of this room.
@@ -100,11 +105,10 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     place = Path(path)
     file = place / "model.safetensors" if place.is_dir() else place
     if not file.is_file():
-        hint = "train it further, or give a model file" if place.is_dir() else "check the path"
-        raise ModelError(f"{file}: there is no such model; {hint}")
+        return _from_store(os.fspath(path), file)
+    if not is_model_file(file):
+        return _imported(file)
     state, notes = read_tensors(file)
-    if _NOTE not in notes:
-        raise ModelError(f"{file}: holds weights but no ports; import it: dreamplate models import {file}")
     try:
         about = json.loads(notes[_NOTE])
         settings = {str(name): value for name, value in about["settings"].items()}
@@ -112,9 +116,63 @@ def load_model(path: str | os.PathLike[str]) -> Model:
         made, more = Port.from_json(about["made"], str(file)), dict(about["notes"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{file}: its notes are damaged ({error!r}); write it again") from error
+    return _built(state, settings, (given, made), more, file)
+
+
+def is_model_file(file: Path) -> bool:
+    """Say whether a file holds a model with its ports, from its header alone."""
+    return file.suffix == ".safetensors" and _NOTE in check_header(file).metadata
+
+
+def _from_store(name: str, file: Path) -> Model:
+    from dreamplate.models.find import is_path
+    from dreamplate.models.store import Store
+
+    if is_path(name) or Path(name).is_dir():
+        hint = "train it further, or give a model file" if Path(name).is_dir() else "check the path"
+        raise ModelError(f"{file}: there is no such model; {hint}")
+    store = Store.default()
+    state, card = store.load(name)
+    return _of_checkpoint(state, card.architecture, card.settings, store.find(name).weights, card.licence)
+
+
+def _imported(file: Path) -> Model:
+    from dreamplate.models.importer import import_state
+    from dreamplate.models.ingest import complete_report, recognise
+    from dreamplate.models.state import load_any
+
+    state = load_any(file, modules=True)
+    table = recognise(file, state)
+    state, report = import_state(table, state, file)
+    complete_report(file, table, report)
+    return _of_checkpoint(state, table.architecture, report.settings, file, "unknown")
+
+
+def _of_checkpoint(
+    state: Mapping[str, Tensor],
+    architecture: str,
+    settings: Mapping[str, int | float | str],
+    file: Path,
+    licence: str,
+) -> Model:
+    from dreamplate.translate.ports import default_ports
+
+    if architecture not in NETWORKS:
+        raise ModelError(f"{file}: holds a {architecture} network, which translates nothing; name another")
+    known = {"architecture": architecture, **settings}
+    return _built(state, known, default_ports(known, str(file)), {"licence": licence}, file)
+
+
+def _built(
+    state: Mapping[str, Tensor],
+    settings: Mapping[str, int | float | str],
+    ports: tuple[Port | None, Port],
+    notes: Mapping[str, Any],
+    file: Path,
+) -> Model:
     network = build_network(settings, str(file))
     fill(network, state, str(file))
-    return Model(network.eval().requires_grad_(False), settings, given, made, more, file)
+    return Model(network.eval().requires_grad_(False), settings, *ports, notes, file)
 
 
 def fill(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
