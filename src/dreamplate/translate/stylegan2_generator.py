@@ -44,7 +44,7 @@ class Stylegan2Generator(Stylegan2):
 
     def mixed(
         self, z: Float[Tensor, "n 2 z"], first: Tensor, noise: Noise = "const"
-    ) -> tuple[Float[Tensor, "n colours h w"], Float[Tensor, "n styles w"]]:
+    ) -> tuple[Float[Tensor, "n colours side side"], Float[Tensor, "n styles w"]]:
         """Make pictures with the styles of two latents (style mixing, Karras and others 2019, section 3.1).
 
         Args:
