@@ -181,6 +181,15 @@ def test_its_file_is_a_model_and_what_a_dream_takes(tmp_path) -> None:
     assert equal(fresh.generator.state_dict(), made.generator.state_dict())
 
 
+def test_half_precision_learns_alike() -> None:
+    made, exact = system(learn=replace(CONFIG.learn, precision="bfloat16")), system()
+    half, full = (one.learn(batch(0), now(0)) for one in (made, exact))
+    for name in ("loss_d", "loss_g", "r1"):
+        torch.testing.assert_close(half[name], full[name], rtol=0.1, atol=0.02)
+        assert half[name].dtype == torch.float32
+    assert all(p.dtype == torch.float32 for p in made.generator.parameters())
+
+
 def test_weights_follow_the_seed() -> None:
     assert equal(system().state_dict(), system().state_dict())
     assert not equal(system().state_dict()["networks"], system(seed=2).state_dict()["networks"])

@@ -89,7 +89,7 @@ class Stylegan2System:
         real = batch.image
         with autocast(self.device, self.precision):
             fake, styles = self._make(len(real), now.draws.named("pictures"))
-        self.generator.mapping.track(average(styles[:, 0].mean(0))[None])
+        self.generator.mapping.track(average(styles[:, 0].float().mean(0))[None])
         figures = self._judge(real, fake.detach(), now)
         if now.step % self.options.gamma_every == 0:
             figures |= self._steady_judge(real, now)
@@ -177,7 +177,8 @@ class Stylegan2System:
         noise = [
             grain.normal((count, 1, *size)).to(self.device) for size in self.generator.synthesis.noise_sizes()
         ]
-        return self.generator.mixed(z.to(self.device), first.to(self.device), noise)
+        image, styles = self.generator.mixed(z.to(self.device), first.to(self.device), noise)
+        return image.float(), styles
 
     def _scores(self, image: Tensor, draws: Draws) -> Tensor:
         varied, _ = self.augmenter(image.float(), draws)
