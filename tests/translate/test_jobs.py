@@ -13,17 +13,17 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "train"))
 
-from toy_system import ToyExamples  # noqa: E402
+from toy_system import ToyExamples
 
-from dreamplate.errors import CheckpointError, ConfigError, ModelError  # noqa: E402
-from dreamplate.plate import read  # noqa: E402
-from dreamplate.take import Take, run  # noqa: E402
-from dreamplate.take.log import read_entries  # noqa: E402
-from dreamplate.train.options import LearnOptions, MeasureOptions  # noqa: E402
-from dreamplate.translate.config import TrainConfig  # noqa: E402
-from dreamplate.translate.jobs import TrainJob  # noqa: E402
-from dreamplate.translate.model import load_model  # noqa: E402
-from dreamplate.translate.pix2pix_config import Pix2pixOptions  # noqa: E402
+from dreamplate.errors import CheckpointError, ConfigError, ModelError
+from dreamplate.plate import read
+from dreamplate.take import Take, run
+from dreamplate.take.log import read_entries
+from dreamplate.train.options import LearnOptions, MeasureOptions
+from dreamplate.translate.config import TrainConfig
+from dreamplate.translate.jobs import TrainJob
+from dreamplate.translate.model import load_model
+from dreamplate.translate.pix2pix_config import Pix2pixOptions
 
 CONFIG = TrainConfig(
     device="cpu",

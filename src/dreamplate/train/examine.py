@@ -141,7 +141,34 @@ class Examiner:
     @torch.no_grad()
     def _make(self, generator: nn.Module, indices: Sequence[int]) -> tuple[Batch, Tensor]:
         batch = self.examples.batch(indices, None).to(self.device)
-        return batch, self.system.make(batch, generator, Draws(self.seed, "look", *indices))
+        return batch, self.system.make(batch, generator, _EachItsOwn(self.seed, tuple(indices)))
+
+
+class _EachItsOwn(Draws):
+    """Random numbers of which each example has its own, whichever others are beside it."""
+
+    def __init__(self, seed: int, indices: tuple[int, ...], *names: int | str) -> None:
+        super().__init__(seed, "look", *names)
+        self.origin = seed, indices, names
+        self.each = [Draws(seed, "look", index, *names) for index in indices]
+
+    def named(self, *parts: int | str) -> Draws:
+        seed, indices, names = self.origin
+        return _EachItsOwn(seed, indices, *names, *parts)
+
+    def normal(self, shape: Sequence[int]) -> Tensor:
+        return torch.cat([draws.normal((1, *shape[1:])) for draws in self._for(shape)])
+
+    def uniform(self, shape: Sequence[int]) -> Tensor:
+        return torch.cat([draws.uniform((1, *shape[1:])) for draws in self._for(shape)])
+
+    def integers(self, high: int, shape: Sequence[int]) -> Tensor:
+        return torch.cat([draws.integers(high, (1, *shape[1:])) for draws in self._for(shape)])
+
+    def _for(self, shape: Sequence[int]) -> list[Draws]:
+        if shape[0] % len(self.each):
+            raise ValueError(f"need a multiple of {len(self.each)} examples, found a shape of {tuple(shape)}")
+        return [draws for draws in self.each for _ in range(shape[0] // len(self.each))]
 
 
 class _Features:

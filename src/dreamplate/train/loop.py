@@ -136,18 +136,16 @@ class Loop:
             DreamplateError: An example cannot be read.
         """
         self.inside = True
-        sums: dict[str, Tensor] = {}
-        count = 0
+        found: dict[str, list[Tensor]] = {}
         while self._goes_on():
             for name, value in self._iterate().items():
-                found = value.detach().float()
-                sums[name] = sums[name] + found if name in sums else found.clone()
-            count += 1
+                found.setdefault(name, []).append(value.detach().float().reshape(()).to(self.device))
         self.done += 1
-        names = sorted(sums, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
-        means = average(torch.stack([sums[name] / count for name in names])).tolist() if names else []
+        # Some figures are not of every step: each is averaged over those that have it.
+        names = sorted(found, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
+        means = average(torch.stack([torch.stack(found[name]).mean() for name in names])) if names else ()
         self.inside = False
-        return {"epoch": self.epoch, **dict(zip(names, means, strict=True))}
+        return {"epoch": self.epoch, **dict(zip(names, map(float, means), strict=True))}
 
     def _goes_on(self) -> bool:
         """Say whether the round has another step; process 0 decides where time does."""

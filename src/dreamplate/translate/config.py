@@ -24,7 +24,10 @@ __all__ = ["TrainConfig"]
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A model from pairs of pictures, from label maps, or from pictures alone."""
+    """A model from pairs of pictures, from label maps, or from pictures alone.
+
+    The first word may be a recipe: dreamplate train pix2pix --data pairs/ (dreamplate recipes lists them).
+    """
 
     data: Path = Path()
     """Folder of the examples, or tar shards (shots-{000..009}.tar)."""

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
-from dreamplate.errors import ConfigError
+from dreamplate.errors import ConfigError, TakeError
+from dreamplate.files import write_bytes_atomic
 from dreamplate.plate import Plate, convert
 from dreamplate.take.config import to_dict
 from dreamplate.take.job import Outcome, Step
 from dreamplate.take.listeners import Listener
 from dreamplate.take.previews import PREVIEW_FRAMES, spacing
-from dreamplate.train.examine import Examiner
+from dreamplate.train.batch import Batch
+from dreamplate.train.draws import Draws
+from dreamplate.train.examine import Counts, Examiner
 from dreamplate.train.features import open_features
 from dreamplate.train.loop import Loop
+from dreamplate.train.memory import Memory, save_memory
 from dreamplate.train.precision import find_device, resolve_precision
 from dreamplate.train.processes import follow, lead
+from dreamplate.train.remember import remember
+from dreamplate.train.report import brittleness
 from dreamplate.train.sheets import sheet
 from dreamplate.train.system import System
 from dreamplate.train.transfer import transfer
@@ -80,6 +88,7 @@ class TrainJob:
         self.system.to(self.device)
         self.loop = Loop(self.system, self.examples, config.learn, config.seed, self.device, began)
         self.figures: dict[str, float] = {}
+        self.report: dict[str, Any] = {}
         self.seconds = 0.0
 
     def __len__(self) -> int:
@@ -102,7 +111,7 @@ class TrainJob:
         every = self.config.measure.every
         if every and self.loop.iterations // every > before // every and self.position < len(self):
             seen = self.examiner.look(self.loop.generator, self._indices(self.config.measure.examples))
-            self.seconds, scalars = seen.seconds, scalars | self._named(seen.figures)
+            scalars |= self._named(seen.figures)
         if self.loop.steps is None:
             self._keep()
         scalars["steps"] = float(self.loop.iterations)
@@ -125,7 +134,7 @@ class TrainJob:
         features = open_features(self.config.measure.features)
         return Examiner(
             self.system,
-            self.validation if len(self.validation) else self.examples,
+            self.measured,
             self.given,
             self.made,
             self.config.seed,
@@ -138,24 +147,56 @@ class TrainJob:
         """Return a sheet of what is made now: condition, picture, truth."""
         rows = self.config.measure.sheet
         seen = self.examiner.look(self.loop.generator, self._indices(rows), rows)
-        self.seconds = seen.seconds
         return sheet(seen.rows)
 
     def outcome(self) -> Outcome:
         """Return the sheet of the finished model, scene-linear, and all figures."""
         seen = self.examiner.look(self.loop.generator, self._indices(None), self.config.measure.sheet, True)
         self.figures = self._named(seen.figures)
+        plates = {"final": convert(sheet(seen.rows), "scene_linear")}
+        if self.memory is not None:
+            self.report, brittle = brittleness(
+                self.memory, self.examples, self.measured, self.made, self._make, self.config.measure.sheet
+            )
+            plates["brittleness"] = convert(brittle, "scene_linear")
+            self.figures["outside"] = self.report["outside"]
         scalars = self.figures | {
             "steps": float(self.loop.iterations),
             "epoch": self.loop.epoch,
             "examples": float(len(self.examples)),
             "train_cpu_seconds": self.loop.budget.spent,
         }
-        return Outcome({"final": convert(sheet(seen.rows), "scene_linear")}, scalars)
+        return Outcome(plates, scalars)
+
+    @cached_property
+    def memory(self) -> Memory | None:
+        """What the brittleness report is made from: conditions of the training set; None: no report."""
+        wanted = self.config.measure.report and self.given is not None and not isinstance(self.system, Counts)
+        if not wanted or len(self.examples) < 2:
+            return None
+        assert self.given is not None
+        return remember(self.examples, self.given, flip=self.config.augment.flip, seed=self.config.seed)
+
+    @property
+    def measured(self) -> Examples:
+        """What figures are of: the validation split or, without one, the training set."""
+        return self.validation if len(self.validation) else self.examples
+
+    @torch.no_grad()
+    def _make(self, batch: Batch) -> Tensor:
+        draws = Draws(self.config.seed, "report")
+        return self.system.make(batch.to(self.device), self.loop.generator, draws)
 
     def files(self) -> dict[str, Callable[[Path], None]]:
-        """Return the model as it is now."""
-        return {"model.safetensors": lambda path: save_model(self.model(), path)}
+        """Return the model as it is now and, once it is finished, the brittleness report and its memory."""
+        found: dict[str, Callable[[Path], None]] = {
+            "model.safetensors": lambda path: save_model(self.model(), path)
+        }
+        if self.report and self.memory is not None:
+            memory, text = self.memory, json.dumps(self.report, indent=1, ensure_ascii=False)
+            found["memory.safetensors"] = lambda path: save_memory(memory, path)
+            found["brittleness.json"] = lambda path: write_bytes_atomic(path, text.encode(), family=TakeError)
+        return found
 
     def model(self) -> Model:
         """Return the model as it is now: the averaged generator where there is an average."""
@@ -207,7 +248,7 @@ class TrainJob:
 
     def _indices(self, most: int | None) -> tuple[int, ...]:
         """Return examples to look at: all, or some that are spread evenly over the set."""
-        count = len(self.validation) or len(self.examples)
+        count = len(self.measured)
         number = count if most is None else min(most, count)
         return tuple(place * count // number for place in range(number))
 
@@ -222,8 +263,10 @@ class TrainJob:
     def _keep(self) -> None:
         """Keep of the budget what the last look will cost."""
         if not self.seconds:
-            self.seconds = self.examiner.look(self.loop.generator, self._indices(1)).seconds
-        self.loop.budget.keep(self.seconds * SPARE * (len(self.validation) or len(self.examples)))
+            _ = self.memory  # made before the clock of the schedules runs far
+            self.examiner.look(self.loop.generator, self._indices(1), whole=True)  # loads what it needs
+            self.seconds = self.examiner.look(self.loop.generator, self._indices(3), whole=True).seconds
+        self.loop.budget.keep(self.seconds * SPARE * len(self.measured))
 
     # -- stopping and going on ----------------------------------------------------------------------
 
