@@ -42,6 +42,15 @@ IMPORTERS: dict[str, str] = {
     "nerf-network": "dreamplate.models.layouts.nerf:NERF_NETWORK",
     "nerf-pytorch": "dreamplate.models.layouts.nerf:NERF_PYTORCH",
     "nerf-pytorch-parallel": "dreamplate.models.layouts.nerf:NERF_PYTORCH_PARALLEL",
+    "photosketch": "dreamplate.models.layouts.photosketch:PHOTOSKETCH",
+    "pict-unet": "dreamplate.models.layouts.pict:PICT",
+    "pix2pix-patchgan": "dreamplate.models.layouts.pix2pix:PATCHGAN",
+    "pix2pix-pixel-discriminator": "dreamplate.models.layouts.pix2pix:PIXEL_DISCRIMINATOR",
+    "pix2pix-resnet": "dreamplate.models.layouts.pix2pix:RESNET",
+    "pix2pix-unet": "dreamplate.models.layouts.pix2pix:UNET",
+    "pix2pixhd": "dreamplate.models.layouts.pix2pixhd:PIX2PIXHD",
+    "pix2pixhd-discriminator": "dreamplate.models.layouts.pix2pixhd:DISCRIMINATOR",
+    "pix2pixhd-encoder": "dreamplate.models.layouts.pix2pixhd:ENCODER",
     "spade": "dreamplate.models.layouts.spade:SPADE",
     "spade-discriminator": "dreamplate.models.layouts.spade:SPADE_DISCRIMINATOR",
     "spade-encoder": "dreamplate.models.layouts.spade:SPADE_ENCODER",
@@ -93,6 +102,7 @@ class Importer:
             of its tensors; they go over the inferred ones.
         prepare: Changes the source tensors (by names without their wrapper) before the rules see them, where
             several are needed for one, or values must be looked at. Raises CheckpointError.
+        accepts: What shapes (by names without their wrapper) must fulfil besides the signature.
         beside: Other files that belong to a checkpoint, from its path: what is put before the names of their
             tensors, and where they are.
     """
@@ -108,6 +118,7 @@ class Importer:
     wrappers: tuple[str, ...] = ()
     tags: Callable[[Path, Collection[str]], Settings] | None = None
     prepare: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] | None = None
+    accepts: Callable[[Mapping[str, Shape]], bool] | None = None
     beside: Callable[[Path], Mapping[str, Path]] | None = None
 
     def wrapper(self, shapes: Mapping[str, Shape]) -> str | None:
@@ -121,7 +132,9 @@ class Importer:
             if _is_wrapper(prefix, _WRAPPERS + self.wrappers) and all(
                 _fits(shapes.get(prefix + name), shape) for name, shape in self.signature.items()
             ):
-                return prefix
+                own = {n.removeprefix(prefix): shape for n, shape in shapes.items() if n.startswith(prefix)}
+                if self.accepts is None or self.accepts(own):
+                    return prefix
         return None
 
     def matches(self, shapes: Mapping[str, Shape]) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dreamplate.errors import CheckpointError
 from dreamplate.models.legacy.load import LegacyLimits, load_legacy
+from dreamplate.models.pict import is_pict, read_pict
 from dreamplate.tensorfile import Limits, read_tensors, write_tensors
 from dreamplate.tensorheader import check_header, open_file
 
@@ -72,6 +73,8 @@ def load_any(
     """
     if Path(path).suffix.lower() == ".safetensors" or is_safetensors(path):
         return load_state(path, limits=limits)
+    if Path(path).suffix.lower() == ".pict" or is_pict(path):
+        return read_pict(path)
     return load_legacy(path, modules=modules, limits=legacy_limits)
 
 

@@ -28,7 +28,7 @@ class Resnet(nn.Module):
 
     Args:
         given: Channels in.
-        made: Channels out.
+        made: Channels out; 0: there is no last convolution, and `features` alone is of use.
         width: Channels at full size; each halving doubles them.
         downs: How often the picture is halved.
         blocks: Residual blocks at the coarsest size: 9 for 256 pixels and more, 6 for 128.
@@ -93,7 +93,7 @@ class Resnet(nn.Module):
             self.up_norm.append(make_norm(norm, out // 2))
         coarsest = width * 2**downs
         self.blocks = nn.ModuleList(ResidualBlock(coarsest, norm, bias, dropout) for _ in range(blocks))
-        self.last = nn.Conv2d(width, made, 7)
+        self.last = nn.Conv2d(width, made, 7) if made else nn.Identity()
         channels_last(self)
 
     @classmethod
@@ -106,7 +106,7 @@ class Resnet(nn.Module):
         norm = str(entry(settings, "norm", "instance"))
         return cls(
             int(entry(settings, "given", 3, 1)),
-            int(entry(settings, "made", 3, 1)),
+            int(entry(settings, "made", 3)),
             int(entry(settings, "width", 64, 1)),
             int(entry(settings, "downs", 2, 0, 10)),
             int(entry(settings, "blocks", 9, 0, 1000)),

@@ -38,6 +38,7 @@ class Unet(nn.Module):
         upsampling: ``transposed`` as in the paper, or ``resize``, which leaves no chequerboard.
         residual: Whether the network makes a change that is added to its input instead of a whole picture:
             as many channels, and no limit, so that values beyond -1 to 1 pass.
+        bias: Whether convolutions before a norm have one; by default where the norm is no batch norm.
 
     Attributes:
         multiple: Height and width must be multiples of it.
@@ -57,6 +58,7 @@ class Unet(nn.Module):
         dropout: bool = True,
         upsampling: str = "transposed",
         residual: bool = False,
+        bias: bool | None = None,
     ) -> None:
         super().__init__()
         if residual and given != made:
@@ -64,6 +66,8 @@ class Unet(nn.Module):
                 f"a residual model needs as many channels in as out, and has {given} and {made};"
                 " turn residual off"
             )
+        # Batch norm has an offset of its own: a bias before it would have no effect.
+        bias = norm != "batch" if bias is None else bias
         self.settings: dict[str, int | float | str] = {
             "architecture": "pix2pix-unet",
             "given": given,
@@ -74,10 +78,9 @@ class Unet(nn.Module):
             "dropout": int(dropout),
             "upsampling": upsampling,
             "residual": int(residual),
+            "bias": int(bias),
         }
         self.residual, self.multiple, self.reach = residual, 2**depth, 2 ** (depth - 1)
-        # Batch norm has an offset of its own: a bias before it would have no effect.
-        bias = norm != "batch"
         widths = [width * min(2**level, WIDEST) for level in range(depth)]
         self.down, self.down_norm = nn.ModuleList(), nn.ModuleList()
         self.up, self.up_norm, self.drop = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
@@ -100,15 +103,17 @@ class Unet(nn.Module):
         Raises:
             ModelError: They do not fit together.
         """
+        norm = str(entry(settings, "norm", "batch"))
         return cls(
             int(entry(settings, "given", 3, 1)),
             int(entry(settings, "made", 3, 1)),
             int(entry(settings, "depth", 8, 2, 14)),
             int(entry(settings, "width", 64, 1)),
-            str(entry(settings, "norm", "batch")),
+            norm,
             bool(entry(settings, "dropout", 1, 0, 1)),
             str(entry(settings, "upsampling", "transposed")),
             bool(entry(settings, "residual", 0, 0, 1)),
+            bool(entry(settings, "bias", int(norm != "batch"), 0, 1)),
         )
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d h w"]:
