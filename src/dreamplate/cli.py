@@ -19,6 +19,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "probe": ("show what a scorer makes of a prompt or a picture", "dreamplate.cli_words:probe"),
     "upscale": ("make a picture or a sequence larger", "dreamplate.cli_upscale:upscale"),
     "sketch": ("draw a picture or a sequence in lines", "dreamplate.cli_sketch:sketch"),
+    "translate": ("take pictures, sequences or video through a model", "dreamplate.cli_translate:translate"),
+    "export": ("save a model as ONNX or TorchScript", "dreamplate.cli_translate:export"),
     "capture": ("find cameras from photographs or a video", "dreamplate.cli_capture:capture"),
     "cameras": ("convert, list and make camera files", "dreamplate.cli_cameras:cameras"),
     "fit": ("make a space of posed photographs", "dreamplate.cli_fit:fit"),

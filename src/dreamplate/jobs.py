@@ -28,6 +28,10 @@ JOBS: dict[str, tuple[str, str]] = {
     "fit": ("dreamplate.fields.config:FitConfig", "dreamplate.fields.jobs:FitJob"),
     "render": ("dreamplate.fields.render_config:RenderConfig", "dreamplate.fields.render_job:RenderJob"),
     "train": ("dreamplate.translate.config:TrainConfig", "dreamplate.translate.jobs:TrainJob"),
+    "translate": (
+        "dreamplate.translate.translate_config:TranslateConfig",
+        "dreamplate.translate.translate_job:TranslateJob",
+    ),
 }
 """Kind → config class and job class, as ``module:name``, so that nothing is imported before it is wanted."""
 
