@@ -29,7 +29,7 @@ CONFIG = TrainConfig(
     device="cpu",
     previews=2,
     learn=LearnOptions(steps=4, batch=2, ema=0.9, rate=1e-3, precision="float32"),
-    measure=MeasureOptions(every=2, sheet=3, features="none", report=False),
+    measure=MeasureOptions(every=2, sheet=3, features="none"),
     pix2pix=Pix2pixOptions(width=4, width_d=4, depth=3, patch=16),
 )
 
@@ -60,7 +60,10 @@ def test_a_finished_take_holds_a_model_a_sheet_and_figures(finished: Take) -> No
     assert {"l1", "psnr", "ssim", "steps", "epoch"} <= metrics["scalars"].keys()
     assert model.notes["figures"]["l1"] == metrics["scalars"]["l1"]
     assert model.notes["examples"]["learnt"] == 6
-    assert "model.safetensors" in metrics["outputs"]
+    assert {"model.safetensors", "memory.safetensors", "brittleness.json"} <= set(metrics["outputs"])
+    report = json.loads((finished.path / "brittleness.json").read_text())
+    assert report["training_examples"] == 6 and report["conditions"] == 4
+    assert (finished.path / "brittleness.png").is_file()
     final = read(finished.path / "final.png")
     assert (final.width, final.height) == (3 * 16 + 8, 3 * 16 + 8)
     assert len(list((finished.path / "previews").iterdir())) == 2

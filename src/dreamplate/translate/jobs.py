@@ -18,6 +18,7 @@ from dreamplate.plate import Plate, convert
 from dreamplate.take.config import to_dict
 from dreamplate.take.job import Outcome, Step
 from dreamplate.take.listeners import Listener
+from dreamplate.take.machine import cpu_seconds
 from dreamplate.take.previews import PREVIEW_FRAMES, spacing
 from dreamplate.train.batch import Batch
 from dreamplate.train.draws import Draws
@@ -106,14 +107,15 @@ class TrainJob:
     def step(self) -> Step:
         """Do one round, and a measurement where one is due."""
         before = self.loop.iterations
+        if self.loop.steps is None and not self.seconds:
+            self._price()
         lead("round")
         scalars = self.loop.round()
         every = self.config.measure.every
         if every and self.loop.iterations // every > before // every and self.position < len(self):
             seen = self.examiner.look(self.loop.generator, self._indices(self.config.measure.examples))
             scalars |= self._named(seen.figures)
-        if self.loop.steps is None:
-            self._keep()
+        self.loop.budget.keep(self.seconds * SPARE * len(self.measured))
         scalars["steps"] = float(self.loop.iterations)
         previews = {"sheet": self.preview} if self._shows() else {}
         return Step(self.position, scalars, previews)
@@ -260,13 +262,16 @@ class TrainJob:
         every = unit * spacing(-(-len(self) // unit), self.config.previews)
         return self.position % every == 0 or self.position == len(self)
 
-    def _keep(self) -> None:
-        """Keep of the budget what the last look will cost."""
-        if not self.seconds:
-            _ = self.memory  # made before the clock of the schedules runs far
-            self.examiner.look(self.loop.generator, self._indices(1), whole=True)  # loads what it needs
-            self.seconds = self.examiner.look(self.loop.generator, self._indices(3), whole=True).seconds
-        self.loop.budget.keep(self.seconds * SPARE * len(self.measured))
+    def _price(self) -> None:
+        """Find what the last look will cost for each example, so that a budget has room for it."""
+        began = cpu_seconds()
+        remembered = 0.0
+        if self.memory is not None:
+            remembered = (cpu_seconds() - began) / len(self.examples)
+        self.examiner.look(self.loop.generator, self._indices(1), whole=True)  # loads what it needs
+        looked = self.examiner.look(self.loop.generator, self._indices(3), whole=True).seconds
+        # To be held against the memory costs about as much as to be remembered.
+        self.seconds = looked + remembered
 
     # -- stopping and going on ----------------------------------------------------------------------
 
