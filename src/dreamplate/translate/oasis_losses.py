@@ -13,25 +13,26 @@ from dreamplate.train.processes import world
 __all__ = ["balance", "label_mix", "mix_consistency", "real_score", "segmentation", "segmentation_made"]
 
 
-def balance(target: Float[Tensor, "n classes h w"]) -> Float[Tensor, " classes"]:
-    """Return the weight of each class: the inverse of its share of the pixels, over the classes present.
+def balance(target: Float[Tensor, "n classes h w"], power: float = 1.0) -> Float[Tensor, " classes"]:
+    """Return the weight of each class, larger the rarer it is; pixels weigh 1 in the mean.
 
-    The paper's α (equation 1), divided by the number of classes that occur, so that pixels weigh 1 in the
-    mean. Classes that do not occur weigh 0. With several processes, pixels of all are counted.
+    The paper's α (equation 1): the inverse of a class's share of the pixels, here over the number of classes
+    that occur, which makes the mean 1. Classes that do not occur weigh 0. With several processes, pixels of
+    all are counted.
 
     Args:
         target: One-hot, or shares of classes; zeros where a pixel does not count.
+        power: 1 as in the paper: every class counts alike. Below, rare classes count for less: with small
+            batches a few pixels would otherwise outweigh all others.
     """
     counts = target.detach().float().sum((0, 2, 3))
     if world() > 1:
         torch.distributed.all_reduce(counts)
         counts = counts / world()
-    present = (counts > 0).sum().clamp(min=1)
-    pixels = target.shape[0] * target.shape[2] * target.shape[3]
-    # A cut-out of one pixel must not outweigh all else: no class counts as less than one pixel in ten
-    # thousand.
-    floor = pixels * 1e-4
-    return torch.where(counts > 0, pixels / (present * counts.clamp(min=floor)), 0.0)
+    weights = torch.where(counts > 0, counts.clamp(min=1) ** -power, 0.0)
+    return weights * (
+        target.shape[0] * target.shape[2] * target.shape[3] / (weights * counts).sum().clamp(min=1e-8)
+    )
 
 
 def segmentation(

@@ -76,7 +76,7 @@ class OasisTeacher:
         there, mask = moved[:, :-1], (moved[:, -1:] > 0.5).float()
         pictures = [real, made] + ([mask * real + (1 - mask) * made] if self.options.mix else [])
         scores = self._scores(torch.cat(pictures)).chunk(len(pictures))
-        loss_real = segmentation(scores[0], there, balance(there))
+        loss_real = segmentation(scores[0], there, balance(there, self.options.balance))
         loss_made = segmentation_made(scores[1], there)
         figures = {"d_real": loss_real, "d_made": loss_made}
         loss = loss_real + loss_made
@@ -93,7 +93,7 @@ class OasisTeacher:
         target, draws = self._target(batch, condition), now.draws.named("generator")
         made, there = self.augmenter(fake, draws, target)
         assert there is not None
-        loss = segmentation(self._scores(made), there, balance(there))
+        loss = segmentation(self._scores(made), there, balance(there, self.options.balance))
         return loss, {"g_made": loss}
 
     def _target(self, batch: Batch, condition: Tensor) -> Tensor:

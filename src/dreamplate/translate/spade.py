@@ -254,9 +254,7 @@ class Spade(nn.Module):
         """Make pictures of (height, width) of a condition in either of its forms."""
         x = self.begin(condition, (size[0] // self.multiple, size[1] // self.multiple), z)
         for name, _, _, doubles in self.shape.ladder:
-            if doubles:
-                x = functional.interpolate(x, scale_factor=2, mode="nearest")
-            x = self.blocks[name](x, condition)
+            x = self.blocks[name](x, condition, doubles)
         made: Tensor = self.last(functional.leaky_relu(x, SLOPE))
         return torch.tanh(made)
 

@@ -52,6 +52,8 @@ class SpadeOptions:
     """SPADE: scales."""
     loss: Literal["hinge", "lsgan", "vanilla", "wgan"] = "hinge"
     """SPADE: adversarial loss."""
+    balance: Annotated[float, Bounds(ge=0, le=1)] = 1.0
+    """OASIS: how far rare classes are made to count like common ones: 1 wholly, as in the paper; 0 not."""
     mix: Weight = 10.0
     """OASIS: weight of LabelMix."""
     features: Weight = 10.0
@@ -66,4 +68,6 @@ class SpadeOptions:
     l1: Weight = 0.0
     """Weight of the mean absolute difference from the real picture; 0 in both papers."""
     gain: Annotated[float, Bounds(gt=0, le=100)] = 0.02
-    """Gain of the first weights (Xavier)."""
+    """Gain of the generator's first weights (Xavier)."""
+    d_gain: Annotated[float, Bounds(gt=0, le=100)] = 0.02
+    """Gain of the discriminator's."""

@@ -18,6 +18,8 @@ from torch.nn import functional
 
 from dreamplate.nets.spectral import make_conv
 from dreamplate.nets.statistics import BatchNorm, InstanceNorm
+from dreamplate.translate.spade_modulate import modulate
+from dreamplate.translate.spade_moments import normalise
 from dreamplate.translate.spade_patterns import Level, find_level, resize_labels
 
 __all__ = ["Condition", "LabelCondition", "MapCondition", "SpadeBlock", "SpadeNorm"]
@@ -30,8 +32,8 @@ SLOPE = 0.2
 class Condition(Protocol):
     """What modulates: a map in one of its forms."""
 
-    def modulate(self, x: Tensor, layer: SpadeNorm) -> Tensor:
-        """Return normalised features times one plus scale, plus offset."""
+    def modulate(self, x: Tensor, layer: SpadeNorm, active: bool) -> Tensor:
+        """Return normalised features times one plus scale, plus offset; then a leaky ReLU where active."""
         ...
 
     def first(self, conv: nn.Conv2d, size: tuple[int, int]) -> Tensor:
@@ -57,9 +59,25 @@ class SpadeNorm(nn.Module):
         # Scale (gamma) and offset (beta) are halves of one convolution: the hidden map is read once.
         self.modulation = nn.Conv2d(hidden, 2 * width, kernel, padding=kernel // 2)
 
-    def forward(self, x: Float[Tensor, "n c h w"], condition: Condition) -> Float[Tensor, "n c h w"]:
-        """Normalise and modulate."""
-        return condition.modulate(self.norm(x), self)
+    def forward(
+        self,
+        x: Float[Tensor, "n c h w"],
+        condition: Condition,
+        active: bool = False,
+        double: bool = False,
+    ) -> Float[Tensor, "n c h_out w_out"]:
+        """Normalise and modulate.
+
+        Args:
+            x: Features.
+            condition: What modulates.
+            active: Whether the leaky ReLU follows.
+            double: Enlarge twofold first, by repeating pixels. That changes neither mean nor variance, so the
+                small map is normalised.
+        """
+        normal = normalise(self.norm, x, 4 if double else 1)
+        large = functional.interpolate(normal, scale_factor=2, mode="nearest") if double else normal
+        return condition.modulate(large, self, active)
 
 
 class SpadeBlock(nn.Module):
@@ -85,18 +103,20 @@ class SpadeBlock(nn.Module):
             self.norm_s = spade(entry)
             self.conv_s = make_conv(entry, out, 1, bias=False, spectral=spectral)
 
-    def forward(self, x: Float[Tensor, "n c h w"], condition: Condition) -> Float[Tensor, "n out h w"]:
-        """Return features of the same size."""
-        inner = self.conv_0(functional.leaky_relu(self.norm_0(x, condition), SLOPE))
-        inner = self.conv_1(functional.leaky_relu(self.norm_1(inner, condition), SLOPE))
-        made: Tensor = self.shortcut(x, condition) + inner
+    def forward(
+        self, x: Float[Tensor, "n c h w"], condition: Condition, double: bool = False
+    ) -> Float[Tensor, "n out h_out w_out"]:
+        """Return features of the same size, or first enlarged twofold by repeating pixels."""
+        inner = self.conv_0(self.norm_0(x, condition, True, double))
+        inner = self.conv_1(self.norm_1(inner, condition, True))
+        made: Tensor = self.shortcut(x, condition, double) + inner
         return made
 
-    def shortcut(self, x: Float[Tensor, "n c h w"], condition: Condition) -> Float[Tensor, "n out h w"]:
+    def shortcut(self, x: Tensor, condition: Condition, double: bool = False) -> Tensor:
         """Return what the block's input adds to its output: no activation, and no bias."""
         if self.norm_s is None or self.conv_s is None:
-            return x
-        out: Tensor = self.conv_s(self.norm_s(x, condition))
+            return functional.interpolate(x, scale_factor=2, mode="nearest") if double else x
+        out: Tensor = self.conv_s(self.norm_s(x, condition, False, double))
         return out
 
 
@@ -118,12 +138,12 @@ class MapCondition:
             self.sizes[size] = self.map if same else functional.interpolate(self.map, size, mode="nearest")
         return self.sizes[size]
 
-    def modulate(self, x: Float[Tensor, "n c h w"], layer: SpadeNorm) -> Float[Tensor, "n c h w"]:
+    def modulate(self, x: Tensor, layer: SpadeNorm, active: bool) -> Tensor:
         """See `Condition`."""
         hidden = functional.relu(layer.shared(self.at((x.shape[-2], x.shape[-1]))))
         gamma, beta = layer.modulation(hidden).chunk(2, 1)
         made: Tensor = x * (1 + gamma) + beta
-        return made
+        return functional.leaky_relu(made, SLOPE) if active else made
 
     def first(self, conv: nn.Conv2d, size: tuple[int, int]) -> Tensor:
         """See `Condition`."""
@@ -179,7 +199,7 @@ class LabelCondition:
         return functional.pad(table, (0, 0, 0, 1))
 
     def table(self, layer: SpadeNorm, size: tuple[int, int]) -> tuple[Tensor, Level]:
-        """Return ``(o, 2 c)`` scale and offset of each neighbourhood, and which neighbourhood pixels have."""
+        """Return ``(o, 2 c)`` one plus scale, and offset, of each neighbourhood; and which pixels have."""
         level = self.level(size, layer.shared.kernel_size[0])
         hidden = functional.relu(_sum_taps(self.columns(layer.shared.weight), level.inner, layer.shared.bias))
         hidden = functional.pad(hidden, (0, 0, 0, 1))  # zeros beyond the picture
@@ -189,16 +209,14 @@ class LabelCondition:
         spread = spread.view(len(hidden), taps.shape[1], taps.shape[2]).flatten(0, 1)
         index = level.outer * taps.shape[1] + torch.arange(taps.shape[1], device=level.outer.device)
         made = functional.embedding_bag(index, spread, mode="sum")
-        if layer.modulation.bias is not None:
-            made = made + layer.modulation.bias
-        return made, level
+        assert layer.modulation.bias is not None
+        plain = torch.cat([torch.ones_like(made[0, ::2]), torch.zeros_like(made[0, ::2])])
+        return made + (layer.modulation.bias + plain), level
 
-    def modulate(self, x: Float[Tensor, "n c h w"], layer: SpadeNorm) -> Float[Tensor, "n c h w"]:
+    def modulate(self, x: Tensor, layer: SpadeNorm, active: bool) -> Tensor:
         """See `Condition`."""
         table, level = self.table(layer, (x.shape[-2], x.shape[-1]))
-        gamma, beta = table.to(x.dtype).chunk(2, 1)
-        scale = functional.embedding(level.inverse, 1 + gamma).permute(0, 3, 1, 2)
-        return torch.addcmul(functional.embedding(level.inverse, beta).permute(0, 3, 1, 2), x, scale)
+        return modulate(x, table, level, SLOPE if active else 1.0)
 
     def first(self, conv: nn.Conv2d, size: tuple[int, int]) -> Tensor:
         """See `Condition`."""

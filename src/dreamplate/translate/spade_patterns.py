@@ -9,6 +9,7 @@ ever taken for one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Int
@@ -35,6 +36,13 @@ class Level:
     outer: Int[Tensor, "o taps"]
     inverse: Int[Tensor, "n h w"]
     outside: int
+
+    @cached_property
+    def order(self) -> tuple[Int[Tensor, " pixels"], Int[Tensor, " o"]]:
+        """Pixels by the row they have, and where each row's begin among them."""
+        rows = self.inverse.flatten()
+        counts = torch.bincount(rows, minlength=len(self.outer))
+        return torch.argsort(rows, stable=True), counts.cumsum(0) - counts
 
     @property
     def share(self) -> float:

@@ -193,7 +193,7 @@ def build(config: TrainConfig, given: Port | None, made: Port) -> SpadeSystem:
     make_teacher = OasisTeacher if options.teacher == "oasis" else SpadeTeacher
     teacher = make_teacher(config, given, made, augmenter)
     start = torch.Generator().manual_seed(seed_of(config.seed, "discriminator"))
-    initialise(teacher.network, start, options.gain)
+    initialise(teacher.network, start, options.d_gain)
     freeze(teacher.network.layers(), config.learn.freeze_d)
     return SpadeSystem(config, given, generator, teacher, augmenter, _perceptual(config))
 
