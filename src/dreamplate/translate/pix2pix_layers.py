@@ -24,6 +24,7 @@ __all__ = [
     "entry",
     "initialise",
     "make_norm",
+    "mirrored",
     "padded",
     "reflect",
 ]
@@ -149,6 +150,24 @@ def reflect(x: Tensor, pixels: int) -> Tensor:
     return functional.pad(x, (pixels,) * 4, mode="reflect").contiguous(memory_format=layout)
 
 
+def mirrored(x: Tensor, multiple: int) -> Tensor:
+    """Return pictures whose height and width are multiples: mirrored at the right and below.
+
+    Args:
+        x: ``(n, c, h, w)``.
+        multiple: Of pixels.
+    """
+    height, width = x.shape[-2:]
+    right, below = -width % multiple, -height % multiple
+    if not (right or below):
+        return x
+    # A mirror shows at most the picture's own width less one; what is left repeats the last pixel.
+    whole = functional.pad(x, (0, min(right, width - 1), 0, min(below, height - 1)), mode="reflect")
+    rest = (0, right - min(right, width - 1), 0, below - min(below, height - 1))
+    whole = functional.pad(whole, rest, mode="replicate") if any(rest) else whole
+    return whole.contiguous(memory_format=torch.channels_last)
+
+
 def padded(network: nn.Module, x: Tensor) -> Tensor:
     """Return what a network makes of pictures of any size: padded with mirrored borders, then cropped.
 
@@ -156,16 +175,8 @@ def padded(network: nn.Module, x: Tensor) -> Tensor:
         network: Has ``multiple``.
         x: ``(n, c, h, w)``.
     """
-    multiple = int(cast(int, network.multiple))
     height, width = x.shape[-2:]
-    right, below = -width % multiple, -height % multiple
-    if not (right or below):
-        return cast(Tensor, network(x))
-    # A mirror shows at most the picture's own width less one; what is left repeats the last pixel.
-    mirrored = functional.pad(x, (0, min(right, width - 1), 0, min(below, height - 1)), mode="reflect")
-    rest = (0, right - min(right, width - 1), 0, below - min(below, height - 1))
-    whole = functional.pad(mirrored, rest, mode="replicate")
-    return cast(Tensor, network(whole))[..., :height, :width]
+    return cast(Tensor, network(mirrored(x, int(cast(int, network.multiple)))))[..., :height, :width]
 
 
 def initialise(network: nn.Module, generator: torch.Generator, spread: float = 0.02) -> nn.Module:
