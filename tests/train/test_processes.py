@@ -15,6 +15,7 @@ import torch
 import two_processes
 
 from dreamplate.take import Take, run
+from dreamplate.translate.systems import SYSTEMS
 
 SCRIPT = Path(two_processes.__file__)
 
@@ -55,15 +56,21 @@ def answers(pair: Path, rank: int) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", ["toy", "pix2pix"])
+@pytest.mark.parametrize("name", ["toy", *(name for name in SYSTEMS if name != "shots")])
 def test_two_processes_are_one_with_the_whole_batch(pair: Path, name: str) -> None:
+    # Not shots: each process cuts patches of its own frames, so that others are drawn.
     zero, one = (torch.load(pair / f"weights{rank}.pt")[name] for rank in (0, 1))
-    alone = getattr(two_processes, name)()
+    alone = two_processes.toy() if name == "toy" else two_processes.system(name)
     assert zero.keys() == alone.keys()
+    for key, value in zero.items():
+        if "." in key and not key.startswith("figure."):
+            assert torch.equal(value, one[key]), key
+    if "made" in alone:
+        # What a weight before a norm does not change is noise, which Adam brings to full size; so pictures.
+        learnt = (alone["made"] - alone["before"]).abs().max()
+        assert (zero["made"] - alone["made"]).abs().max() < 1e-3 * learnt
+        return
     for key, value in alone.items():
-        if not key.startswith("figure."):
-            assert torch.equal(zero[key], one[key]), key
-        # Adam divides by the size of gradients, so rounding of small ones shows in full.
         torch.testing.assert_close(
             zero[key], value, atol=2e-5, rtol=1e-4, msg=lambda text, k=key: f"{k}: {text}"
         )

@@ -13,15 +13,18 @@ import torch
 torch.set_num_threads(1)
 sys.path.insert(0, str(Path(__file__).parent))
 
+from tiny_systems import examples_for, tiny  # noqa: E402
 from toy_system import ToyExamples, ToySystem  # noqa: E402
 
 from dreamplate.errors import DreamplateError  # noqa: E402
 from dreamplate.take import Take, run  # noqa: E402
 from dreamplate.train import processes  # noqa: E402
+from dreamplate.train.draws import Draws  # noqa: E402
 from dreamplate.train.loop import Loop  # noqa: E402
 from dreamplate.train.options import LearnOptions  # noqa: E402
 from dreamplate.translate.config import TrainConfig  # noqa: E402
 from dreamplate.translate.jobs import TrainJob  # noqa: E402
+from dreamplate.translate.systems import SYSTEMS, build_system  # noqa: E402
 
 CPU = torch.device("cpu")
 LEARN = LearnOptions(steps=4, batch=4, ema=0.9, rate=1e-3, precision="float32")
@@ -41,23 +44,26 @@ def toy() -> dict[str, torch.Tensor]:
     return found | {f"figure.{name}": torch.tensor(value) for name, value in figures.items()}
 
 
-def pix2pix() -> dict[str, torch.Tensor]:
-    """The same for pix2pix with its batch norm, dropout and DiffAugment."""
-    from dreamplate.train.options import AugmentOptions
-    from dreamplate.translate.pix2pix_config import Pix2pixOptions
-    from dreamplate.translate.systems import build_system
-
-    examples = ToyExamples(8, side=16)
-    config = TrainConfig(
-        learn=replace(LEARN, steps=2),
-        augment=AugmentOptions(policy="diffaugment"),
-        pix2pix=Pix2pixOptions(width=4, width_d=4, depth=3, patch=16),
+def system(name: str) -> dict[str, torch.Tensor]:
+    """The same for a system with its norms, dropout, noise and augmentation."""
+    examples, config = examples_for(name, 8), tiny(name, steps=2, batch=4, rate=1e-4)
+    # StyleGAN2's discriminator sees the spread of a group of pictures, and a group is of one process.
+    # pix2pixHD's looks to choose from are of the examples that process 0 has seen.
+    config = replace(
+        config,
+        stylegan2=replace(config.stylegan2, group=1),
+        pix2pixhd=replace(config.pix2pixhd, features=0),
     )
-    system = build_system(config, examples.given, examples.made)
-    loop = Loop(system, examples, config.learn, 3, CPU)
-    for _ in range(len(loop)):
-        loop.round()
-    return {f"{n}.{k}": v for n, net in system.networks.items() for k, v in net.state_dict().items()}
+    made = build_system(config, examples.given, examples.made)
+    loop = Loop(made, examples, config.learn, 3, CPU)
+    held = examples.batch([0, 1], None)
+    found = {}
+    for when in ("before", "made"):
+        with torch.no_grad():
+            found[when] = made.make(held, loop.generator, Draws(1))
+        while when == "before" and loop.done < len(loop):
+            loop.round()
+    return found | {f"{n}.{k}": v for n, net in made.networks.items() for k, v in net.state_dict().items()}
 
 
 def job(fails_at: int | None = None) -> TrainJob:
@@ -83,7 +89,8 @@ def lead_or_follow(made: TrainJob, take: Path, **options: Any) -> str:
 def main(out: Path) -> None:
     processes.join()
     rank, answers = processes.rank(), {}
-    torch.save({"toy": toy(), "pix2pix": pix2pix()}, out / f"weights{rank}.pt")
+    weights = {"toy": toy()} | {name: system(name) for name in SYSTEMS}
+    torch.save(weights, out / f"weights{rank}.pt")
     answers["paused"] = lead_or_follow(job(), out / "take", stop_after=2)
     answers["resumed"] = lead_or_follow(job(), out / "take")
     answers["unreadable"] = lead_or_follow(job(fails_at=5), out / "failing")

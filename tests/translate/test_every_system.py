@@ -64,7 +64,7 @@ def test_a_finished_take_holds_a_model_that_makes_the_same(name: str, tmp_path: 
     run(made, Take.create(tmp_path / "take", "train", made.config), signals=())
     assert (tmp_path / "take" / "final.png").is_file()
     model = load_model(tmp_path / "take")
-    ours = {key: value for key, value in made.loop.generator.state_dict().items()}
+    ours = made.loop.generator.state_dict()
     theirs = model.network.state_dict()
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(value, theirs[key]) for key, value in ours.items())

@@ -74,7 +74,8 @@ class Optimiser:
             group["lr"] = self.rate * factor
         for view, parameter in zip(self.views, self.parameters, strict=True):
             if parameter.grad is not None:
-                view.grad = parameter.grad.permute(_order(parameter))
+                # Fused Adam takes gradients of another layout for others' without a word.
+                view.grad = parameter.grad.permute(_order(parameter)).contiguous()
                 parameter.grad = None
         self.adam.step()
         self.adam.zero_grad(set_to_none=True)

@@ -23,7 +23,7 @@ from dreamplate.train.draws import Draws, seed_of
 from dreamplate.train.label_accuracy import confusion
 from dreamplate.train.optimise import Optimiser, autocast
 from dreamplate.train.port import Port
-from dreamplate.train.processes import world
+from dreamplate.train.processes import average, world
 from dreamplate.train.sheets import colours_of
 from dreamplate.train.system import Now
 from dreamplate.translate.config import TrainConfig
@@ -164,7 +164,8 @@ def segmenter_loss(
     share = functional.pad(weights, (0, 1))[labels]
     if counts is not None:
         each, share = each * counts[:, 0], share * counts[:, 0]
-    return each.sum() / share.sum().clamp_min(1e-12)
+    # By the weights of the whole batch, so that processes with other shares of pixels agree.
+    return each.sum() / average(share.sum()).clamp_min(1e-12)
 
 
 def class_weights(seen: Float[Tensor, " k"], balance: float) -> Float[Tensor, " k"]:
