@@ -2,19 +2,76 @@
 
 from __future__ import annotations
 
+import math
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from tyro.conf import Positional
 
 from dreamplate.cli_run import _job_arguments, _prepare, _run, _start
+from dreamplate.take.fields import Bounds
 
 if TYPE_CHECKING:
     from dreamplate.cli_run import RunOptions
 
-__all__ = ["translate"]
+__all__ = ["export", "translate"]
 
 _FILES = ("model", "target", "instances", "matte", "reference", "style_from", "style_to")
+
+
+@dataclass(frozen=True)
+class ExportCommand:
+    """Save a model for other programs: ONNX (.onnx), or TorchScript (.pt) for Nuke and old torch."""
+
+    model: Positional[str]
+    """A training take, a model file, or the name of an imported checkpoint in the store."""
+    target: Positional[Path]
+    """A file .onnx or .pt."""
+    with_encoding: bool = False
+    """Scene-linear light in and out (label ids in, for label maps); otherwise what the network sees: -1 to 1,
+    or one-hot classes."""
+    encoding: Literal["auto", "display", "log", "linear"] = "auto"
+    """What the network sees of colour, where a checkpoint does not say."""
+    statistics: Literal["auto", "batch", "picture", "running", "frozen"] = "auto"
+    """Which mean and spread the norms use, as in translate."""
+    reference: Path | None = None
+    """A picture whose statistics are frozen into the file."""
+    opset: Annotated[int, Bounds(ge=18, le=30)] = 18
+    """Version of ONNX's operators."""
+    threads: int | None = None
+    """Processor threads; all cores when not given."""
+    quiet: bool = False
+    """Print nothing but errors."""
+
+
+def export(arguments: list[str]) -> int:
+    """``dreamplate export MODEL OUT.onnx``."""
+    import tyro
+
+    from dreamplate.take import check
+
+    asked = check(tyro.cli(ExportCommand, prog="dreamplate export", args=arguments), source="export")
+    _prepare(asked.threads)
+    from dreamplate.translate.conditions import read_given
+    from dreamplate.translate.export import TOLERANCE, export_model, exportable
+    from dreamplate.translate.frames import Source
+    from dreamplate.translate.translate_config import TranslateConfig
+    from dreamplate.translate.translate_job import prepare_model
+
+    config = TranslateConfig(asked.model, encoding=asked.encoding)
+    model, reference = prepare_model(config), None
+    if asked.reference is not None and model.given is not None:
+        source = Source(replace(config, source=asked.reference))
+        reference = read_given(source, source.frames[0], model.given)
+    statistics = None if asked.statistics == "auto" else asked.statistics
+    graph = exportable(model, encoding=asked.with_encoding, statistics=statistics, reference=reference)
+    worst = export_model(model, graph, asked.target, opset=asked.opset)
+    if not asked.quiet:
+        proof = "not proved: pip install onnxruntime" if math.isnan(worst) else f"equal to {worst:.1g}"
+        print(f"{asked.target}: {proof} (at most {TOLERANCE:g} is let pass)")  # noqa: T201
+    return 0
 
 
 def translate(arguments: list[str]) -> int:
