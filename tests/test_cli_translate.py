@@ -25,9 +25,12 @@ from dreamplate.plate import (
     write,
     write_parts,
 )
+from dreamplate.plate.label_files import read_labels
 from dreamplate.take import read_provenance
 from dreamplate.train import Port
+from dreamplate.train.plates import encode_plate
 from dreamplate.translate.model import Model, load_model, save_model
+from dreamplate.translate.segmenter_net import SegmenterNet
 from dreamplate.translate.spade import Spade, SpadeShape
 from dreamplate.translate.translate_config import TranslateConfig, plan_translate
 from dreamplate.translate.translate_job import TranslateJob
@@ -320,6 +323,21 @@ def test_one_wrong_label_stops_before_any_work(
     said = capsys.readouterr().err
     assert code == MediaError.exit_code and "in.3.png" in said and "77 (5 pixels)" in said
     assert not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "exr"])
+def test_a_segmenter_writes_label_maps(suffix: str, tmp_path: Path) -> None:
+    network = SegmenterNet(3, 3, width=4, trunk="own").eval()
+    made = Port("labels", ("Y",), palette=PALETTE)
+    save_model(Model(network, network.settings, Port(), made), tmp_path / "s.safetensors")
+    write(Plate(np.random.default_rng(0).random((40, 50, 3), np.float32)), tmp_path / "in.exr")
+    target = tmp_path / f"out.{suffix}"
+    assert run(tmp_path / "s.safetensors", tmp_path / "in.exr", target) == 0
+    found = read_labels(target, PALETTE)
+    with torch.no_grad():
+        scores = network(encode_plate(Port(), read(tmp_path / "in.exr")))
+    np.testing.assert_array_equal(found, scores[0].argmax(0))
+    assert read_provenance(target)["kind"] == "translate"
 
 
 def test_another_palette_of_as_many_classes(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -94,7 +94,7 @@ class Translator:
         self.held = True
 
     def __call__(self, frame: Given, z: Tensor | None = None) -> Tensor:
-        """Return what the model makes of a frame: ``(1, c, h, w)`` float32 on the CPU, -1 to 1.
+        """Return what the model makes of a frame: ``(1, c, h, w)`` float32 on the CPU, -1 to 1, or scores.
 
         Args:
             frame: Of any size.
@@ -117,9 +117,12 @@ class Translator:
             self._capture(frame, z)
             self._whole = frame.size
         self._set_statistics(tiled=True)
-        out = torch.zeros(1, len(self.made.channels), *frame.size)
+        out: Tensor | None = None
         for tile in cut_up(frame.size, window, self.cutting):
-            blend(out, self._run(frame.cut(tile.window), tile.window, z), tile, self.cutting.fade)
+            made = self._run(frame.cut(tile.window), tile.window, z)
+            out = torch.zeros(1, made.shape[1], *frame.size) if out is None else out
+            blend(out, made, tile, self.cutting.fade)
+        assert out is not None
         return out
 
     def _capture(self, frame: Given, z: Tensor | None) -> None:
@@ -135,13 +138,18 @@ class Translator:
     def _run(self, frame: Given, window: Window, z: Tensor | None) -> Tensor:
         self._seen = window.height * window.width
         set_dropout(self.network, self.noise.at(window) if self.dropping else None)
-        if hasattr(self.network, "place"):  # what such a network begins with is laid out over the frame
-            setattr(self.network, "place", (window.top, window.left, *self._whole))  # noqa: B010
+        placed = cast(Any, self.network) if hasattr(self.network, "place") else None
+        if placed is not None:  # what such a network begins with is laid out over the whole frame
+            placed.place = (window.top, window.left, *self._whole)
         palette = self.given.palette
         classes, channels = (0, 0) if palette is None else (len(palette), palette.channels)
         style = None if z is None else z.to(self.device)
-        with torch.no_grad(), autocast(self.device, self.precision):
-            return run_network(self.network, frame.to(self.device), classes, channels, style)
+        try:
+            with torch.no_grad(), autocast(self.device, self.precision):
+                return run_network(self.network, frame.to(self.device), classes, channels, style)
+        finally:
+            if placed is not None:
+                placed.place = None
 
     def _set_statistics(self, tiled: bool) -> None:
         if self.held:

@@ -215,10 +215,7 @@ class Target:
             ResourceError: The disk is full.
         """
         path, space = self.path(number), self.space(frame)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise_os_error(error, path.parent, MediaError)
+        _make_folder(path)
         made = made if made.colourspace == space else convert(made, space)
         made = made.with_metadata(**recipe)
         if self.format is not FORMATS["openexr"]:
@@ -235,6 +232,24 @@ class Target:
             parts = {"": made}
         write_parts(parts, path, depth=depth)
 
+    def write_ids(self, number: int, made: Plate, recipe: Mapping[str, str]) -> None:
+        """Write a label map: whole numbers in ``Y``, in OpenEXR as they are, in PNG and TIFF as grey levels.
+
+        Raises:
+            ConfigError: The format would change them.
+        """
+        path, most = self.path(number), float(made.pixels.max())
+        if self.format.name not in ("openexr", "png", "tiff") or self.video is not None:
+            raise ConfigError(f"target is {path}: label maps need .png, .tif or .exr")
+        _make_folder(path)
+        made = made.with_metadata(**recipe)
+        if self.format.name == "openexr":
+            write(made, path, depth="float")
+            return
+        depth = "8" if most < 256 else "16"
+        scale = np.float32(255 if depth == "8" else 65535)
+        write(made.with_(pixels=made.pixels / scale, colourspace="srgb_display"), path, depth=depth)
+
     def _fitting(self, made: Plate) -> Plate:
         """Return what a format with few channels can hold: colour and alpha; more is refused by ``write``."""
         if self.video is None:
@@ -250,6 +265,13 @@ class Target:
             found = next((kind for kind in ("float", "half") if kind in kinds), None)
             return found or ("8" if kinds == {"uint8"} else None)
         return None
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise_os_error(error, path.parent, MediaError)
 
 
 def pattern_file(text: str, frame: int) -> Path:

@@ -134,12 +134,25 @@ class TranslateJob:
         else:
             made = self.translator(given, z)
             self._made = given, made
-        plate = decode_plate(self.model.made, made, frame.plate)
+        plate = self._plate(made, frame.plate)
         amount = self._amount(number, frame)
         if amount is not None:
             plate = mixed(plate, frame.plate, amount, frame.name)
-        self.target.write(frame, number, plate, self.model.made.channels, self.recipe.header(number))
+        header = self.recipe.header(number)
+        if self.model.made.palette is None:
+            self.target.write(frame, number, plate, self.model.made.channels, header)
+        else:
+            self.target.write_ids(number, plate, header)
         self._last = plate
+
+    def _plate(self, made: Tensor, like: Plate) -> Plate:
+        """Return a frame of what the network made: a picture, or the ids of the likeliest classes."""
+        palette = self.model.made.palette
+        if palette is None:
+            return decode_plate(self.model.made, made, like)
+        ids = np.array([item.id for item in palette.classes], np.float32)
+        found = ids[made[0].argmax(0).numpy()][:, :, None]
+        return like.with_(pixels=found, channels=("Y",), colourspace="raw")
 
     def _reference(self) -> Given:
         """Return the frame whose statistics serve all."""
