@@ -21,7 +21,9 @@ from dreamplate.translate.given import Given, Window
 from dreamplate.translate.memory import peak_bytes
 from dreamplate.translate.model import Model
 from dreamplate.translate.noise import PlacedNoise
+from dreamplate.translate.pix2pixhd import Pix2pixhd
 from dreamplate.translate.resnet import Resnet
+from dreamplate.translate.shots_net import ShotsNet
 from dreamplate.translate.spade import Spade, SpadeShape
 from dreamplate.translate.tiles import Cutting, blend, cut_up, largest_window, smallest_window
 from dreamplate.translate.unet import Unet
@@ -134,6 +136,8 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], Port, int]] = {
     "toy": (Toy, Port(), 64),
     "resnet": (lambda: Resnet(width=4, blocks=1, norm="batch"), Port(), 128),
     "resnet-instance": (lambda: Resnet(width=4, blocks=1, norm="instance"), Port(), 128),
+    "shots": (lambda: ShotsNet(width=4, blocks=1, guides=3), Port(), 128),
+    "pix2pixhd": (lambda: Pix2pixhd(3, width=2, downs=1, blocks=1, local_blocks=1), Port(), 64),
     "spade": (lambda: Spade(SpadeShape(entry=5, width=2, hidden=4)), LABELS, 1),
 }
 

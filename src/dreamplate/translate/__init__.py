@@ -7,19 +7,33 @@ from typing import TYPE_CHECKING
 from dreamplate.lazy import lazy
 
 if TYPE_CHECKING:
+    from dreamplate.translate.apply import Translator
     from dreamplate.translate.config import TrainConfig
+    from dreamplate.translate.export import export_model, exportable
+    from dreamplate.translate.given import Given
     from dreamplate.translate.model import Model, load_model, save_model
+    from dreamplate.translate.translate_config import TranslateConfig
 
 _HOME = {
+    "Given": "given",
     "Model": "model",
     "TrainConfig": "config",
+    "TranslateConfig": "translate_config",
+    "Translator": "apply",
+    "export_model": "export",
+    "exportable": "export",
     "load_model": "model",
     "save_model": "model",
 }
 
 __all__ = [
+    "Given",
     "Model",
     "TrainConfig",
+    "TranslateConfig",
+    "Translator",
+    "export_model",
+    "exportable",
     "load_model",
     "save_model",
 ]
