@@ -112,6 +112,8 @@ def test_dots_tell_places_apart_the_same_way_at_any_size() -> None:
     assert (small - down).abs().max() < 0.02
     assert small.abs().max() <= 1 and small.std() > 0.1
     assert torch.equal(dots(16)[1], colours)
+    part = dot_guides(places, colours, 8, 12, (40, 70, 60, 90))
+    assert torch.equal(part, large[:, :, 40:48, 70:82])
 
 
 def test_with_dots_one_colour_may_be_painted_in_two_ways() -> None:

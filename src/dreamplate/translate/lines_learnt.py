@@ -11,9 +11,10 @@ from torch import Tensor
 from dreamplate.errors import ModelError
 from dreamplate.plate import Plate
 from dreamplate.train.plates import encode_plate
+from dreamplate.translate.apply import Translator
+from dreamplate.translate.given import Given
 from dreamplate.translate.lines_plate import Draw
 from dreamplate.translate.model import load_model
-from dreamplate.translate.pix2pix_layers import padded
 
 __all__ = ["load_drawer"]
 
@@ -21,7 +22,7 @@ __all__ = ["load_drawer"]
 def load_drawer(path: Path) -> Draw:
     """Return what draws a plate with a model: its grey picture, where 1 is paper, as ink.
 
-    Colour drawings count by the mean of their channels. The whole frame is drawn at once; nothing is resized.
+    Colour drawings count by the mean of their channels. Nothing is resized; large frames are drawn in tiles.
 
     Raises:
         ModelError: There is no such model, or it does not make pictures of pictures.
@@ -32,10 +33,11 @@ def load_drawer(path: Path) -> Draw:
     if given is None or given.kind != "picture" or model.made.kind != "picture":
         raise ModelError(f"{model.path}: makes no picture of a picture; give a model that draws")
 
-    @torch.inference_mode()
+    translator = Translator(model)
+
     def draw(plate: Plate) -> Float[Tensor, "1 1 h w"]:
         seen = encode_plate(given, _in_channels(plate, given.channels), "picture")
-        made = padded(model.network, seen).float().mean(1, keepdim=True)
+        made = translator(Given(picture=seen)).mean(1, keepdim=True)
         return ((1 - made) / 2).clamp(0, 1)
 
     return draw

@@ -32,20 +32,27 @@ def dots(count: int) -> tuple[Float[Tensor, "count 2"], Float[Tensor, "count 3"]
 
 
 def dot_guides(
-    places: Float[Tensor, "count 2"], colours: Float[Tensor, "count 3"], height: int, width: int
+    places: Float[Tensor, "count 2"],
+    colours: Float[Tensor, "count 3"],
+    height: int,
+    width: int,
+    place: tuple[int, int, int, int] | None = None,
 ) -> Float[Tensor, "1 3 h w"]:
     """Return the dots' colours, mixed by Gaussians whose weights add up to 1 at every pixel.
 
     Args:
         places: Right and down, 0-1 over the frame.
         colours: Of the dots.
-        height: Of the frame.
-        width: Of the frame.
+        height: Of what is wanted.
+        width: Of what is wanted.
+        place: Where that lies: the row and column it begins at, and the whole frame's height and width. None:
+            it is the whole.
     """
+    top, left, rows, columns = place or (0, 0, height, width)
     # Neighbours of an even set in the unit square are about 1 / sqrt(count) apart.
     spread = 0.6 / math.sqrt(len(places))
-    right = (torch.arange(width, device=places.device) + 0.5) / width
-    down = (torch.arange(height, device=places.device) + 0.5) / height
+    right = (torch.arange(left, left + width, device=places.device) + 0.5) / columns
+    down = (torch.arange(top, top + height, device=places.device) + 0.5) / rows
     across = -0.5 * ((right[None] - places[:, :1]) / spread) ** 2
     along = -0.5 * ((down[None] - places[:, 1:]) / spread) ** 2
     share = (across[:, None, :] + along[:, :, None]).softmax(0)

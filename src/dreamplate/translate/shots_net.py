@@ -23,9 +23,6 @@ from dreamplate.translate.shots_guides import CHANNELS, dot_guides, dots
 
 __all__ = ["ShotsNet"]
 
-EVERYWHERE = 1 << 16
-"""Reach of a network that must know where in the frame it is."""
-
 
 class ShotsNet(nn.Module):
     """Two halvings, residual blocks, two doublings by resizing, with connections across; mirrored borders.
@@ -41,7 +38,9 @@ class ShotsNet(nn.Module):
 
     Attributes:
         multiple: Height and width must be multiples of it.
-        reach: Pixels around a tile that change it; with guides the whole frame.
+        reach: Pixels around a tile that change it.
+        place: Where in a frame the pixels of `forward` lie: row and column of the first, height and width of
+            the whole; None: they are the whole. Only guides ask for it.
 
     Raises:
         ModelError: Residual, with different channels in and out; or no such norm.
@@ -78,7 +77,8 @@ class ShotsNet(nn.Module):
         }
         self.given, self.residual, self.guides = given, residual, guides
         # 3x3 at each end and size; two in each block, of 4 pixels a step.
-        self.reach = EVERYWHERE if guides else 2 + 2 * (1 + 2 + 4) + 8 * blocks
+        self.reach = 2 + 2 * (1 + 2 + 4) + 8 * blocks
+        self.place: tuple[int, int, int, int] | None = None
         bias = norm != "batch"
         sizes = [width, 2 * width, 4 * width]
         self.first = nn.Conv2d(given + (CHANNELS if guides else 0), width, 3, bias=bias)
@@ -117,18 +117,19 @@ class ShotsNet(nn.Module):
         )
 
     def guided(self, frames: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d h w"]:
-        """Return whole frames with the channels that tell places apart, where the network has them."""
+        """Return frames with the channels that tell places apart, where the network has them."""
         if not self.guides:
             return frames
         places, colours = cast(Tensor, self.dot_places), cast(Tensor, self.dot_colours)
-        seen = dot_guides(places, colours, *frames.shape[2:]).to(frames.dtype)
+        height, width = frames.shape[2:]
+        seen = dot_guides(places, colours, height, width, self.place).to(frames.dtype)
         return torch.cat([frames, seen.expand(len(frames), -1, -1, -1)], dim=1)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d h w"]:
         """Return frames of -1 to 1 (residual: of any values).
 
         Args:
-            x: Whole frames, or parts of what `guided` returned. Height and width are multiples of 4, 8 at
+            x: Frames, or parts of what `guided` returned. Height and width are multiples of 4, 8 at
                 least.
         """
         if x.shape[-1] % self.multiple or x.shape[-2] % self.multiple:
