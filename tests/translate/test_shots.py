@@ -129,7 +129,7 @@ def test_with_dots_one_colour_may_be_painted_in_two_ways() -> None:
         with torch.no_grad():
             made = padded(system.generator.eval(), frame)
         left[guides] = float((made - painting)[..., 4:-4].abs().mean())
-    assert left[8] < 0.25 < 0.5 < left[0]
+    assert left[8] < 0.4 < 0.55 < left[0]
 
 
 def test_it_learns_a_recolouring_from_two_frames() -> None:
