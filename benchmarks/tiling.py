@@ -2,12 +2,12 @@
 
 An error is what tiles differ from the whole by. A seam would show as a step of the error across a border
 between tiles that is larger than its steps elsewhere. Printed for each network: the largest error, the mean
-step of the error across borders and inside tiles (display values, 0-1), and the same for plain tiles, which is
-what public code does: no overlap, each with its own statistics. Last: what it costs that statistics are taken
-from a smaller copy where the whole does not fit memory.
+step of the error across borders and inside tiles (display values, 0-1), and the same for plain tiles, as in
+public code: no overlap, each with its own statistics. Last: what it costs that statistics are taken from a
+smaller copy where the whole does not fit memory.
 
-Networks have the published sizes, with weights drawn by their authors' rule and the statistics of the picture,
-so that features are as large as a trained network's; name model files or takes to measure those instead.
+Networks have the published sizes, with weights drawn by their authors' rule and the statistics of the
+picture, so that features are as large as a trained network's; name models to measure those instead.
 
 Run: python benchmarks/tiling.py [MODEL ...]     (needs ../shared/data or DREAMPLATE_SHARED)
 """
