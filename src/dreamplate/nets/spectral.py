@@ -44,6 +44,7 @@ class SpectralConv(nn.Module):
         self.stride, self.padding = stride, padding
         self.weight_orig = nn.Parameter(torch.zeros(out, entry, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(out)) if bias else None
+        self.folded: tuple[tuple[int, ...], Tensor] | None = None
         self.register_buffer("weight_u", torch.full((out,), out**-0.5))
         self.register_buffer("weight_v", torch.full((entry * kernel * kernel,), (entry * kernel**2) ** -0.5))
 
@@ -66,6 +67,14 @@ class SpectralConv(nn.Module):
                 self.weight_v.copy_(functional.normalize(matrix.T @ self.weight_u, dim=0, eps=EPS))
                 self.weight_u.copy_(functional.normalize(matrix @ self.weight_v, dim=0, eps=EPS))
 
+    def _fold(self) -> Tensor:
+        """Return the weight, divided once for as long as nothing changes."""
+        held = (self.weight_orig, self.weight_u, self.weight_v)
+        key = tuple(number for part in held for number in (part.data_ptr(), part._version))
+        if self.folded is None or self.folded[0] != key:
+            self.folded = (key, self.weight.detach())
+        return self.folded[1]
+
     def _over(self, u: Tensor, v: Tensor) -> Tensor:
         with torch.autocast(u.device.type, enabled=False):
             return self.weight_orig / torch.dot(u, self.weight_orig.flatten(1) @ v)
@@ -82,8 +91,10 @@ class SpectralConv(nn.Module):
             # Later steps change the vectors in place; the graph of this pass needs them as they are now.
             u, v = self.weight_u.clone(), self.weight_v.clone()
             weight = self._over(u, v)
-        else:
+        elif torch.is_grad_enabled():
             weight = self.weight
+        else:
+            weight = self._fold()
         return functional.conv2d(x, weight, self.bias, self.stride, self.padding)
 
 

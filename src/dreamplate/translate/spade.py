@@ -20,6 +20,7 @@ from torch.nn import functional
 from dreamplate.errors import ModelError
 from dreamplate.nets.spectral import SpectralConv, each_weight
 from dreamplate.translate.spade_encoder import SpadeEncoder
+from dreamplate.translate.spade_kept import keep_condition
 from dreamplate.translate.spade_layers import (
     SLOPE,
     Condition,
@@ -230,7 +231,12 @@ class Spade(nn.Module):
         Raises:
             ModelError: A label is beyond the classes, or anything that `forward` raises.
         """
-        return self.make(self.condition(labels, edges, z), (labels.shape[-2], labels.shape[-1]), z)
+        size = (labels.shape[-2], labels.shape[-1])
+        if torch.is_grad_enabled() or self.training or self.shape.noise == "map":
+            return self.make(self.condition(labels, edges, z), size, z)
+        self._check(size, z)
+        kept = keep_condition(self, labels, edges, lambda: self.condition(labels, edges, z))
+        return self.make(kept, size, z)
 
     def condition(
         self, labels: Int[Tensor, "n h w"], edges: Tensor | None = None, z: Tensor | None = None

@@ -178,6 +178,8 @@ class LabelCondition:
             self.count *= len(codes)
         self.codes = codes
         self.levels: dict[tuple[int, int, int], Level] = {}
+        self.tables: dict[SpadeNorm, Tensor] | None = None
+        """Of layers that were evaluated, where they are kept; only for use without gradients or noise."""
 
     def level(self, size: tuple[int, int], kernel: int) -> Level:
         """Return the neighbourhoods at (height, width)."""
@@ -198,9 +200,8 @@ class LabelCondition:
             table = (table[:, None] + added[:, :, None]).flatten(1, 2)
         return functional.pad(table, (0, 0, 0, 1))
 
-    def table(self, layer: SpadeNorm, size: tuple[int, int]) -> tuple[Tensor, Level]:
-        """Return ``(o, 2 c)`` one plus scale, and offset, of each neighbourhood; and which pixels have."""
-        level = self.level(size, layer.shared.kernel_size[0])
+    def table(self, layer: SpadeNorm, level: Level) -> Tensor:
+        """Return ``(o, 2 c)`` one plus scale, and offset, of each neighbourhood."""
         hidden = functional.relu(_sum_taps(self.columns(layer.shared.weight), level.inner, layer.shared.bias))
         hidden = functional.pad(hidden, (0, 0, 0, 1))  # zeros beyond the picture
         taps = layer.modulation.weight.flatten(2).permute(1, 2, 0)
@@ -211,11 +212,17 @@ class LabelCondition:
         made = functional.embedding_bag(index, spread, mode="sum")
         assert layer.modulation.bias is not None
         plain = torch.cat([torch.ones_like(made[0, ::2]), torch.zeros_like(made[0, ::2])])
-        return made + (layer.modulation.bias + plain), level
+        return made + (layer.modulation.bias + plain)
 
     def modulate(self, x: Tensor, layer: SpadeNorm, active: bool) -> Tensor:
         """See `Condition`."""
-        table, level = self.table(layer, (x.shape[-2], x.shape[-1]))
+        size = (x.shape[-2], x.shape[-1])
+        level = self.level(size, layer.shared.kernel_size[0])
+        table = None if self.tables is None else self.tables.get(layer)
+        if table is None:
+            table = self.table(layer, level)
+            if self.tables is not None:
+                self.tables[layer] = table
         return modulate(x, table, level, SLOPE if active else 1.0)
 
     def first(self, conv: nn.Conv2d, size: tuple[int, int]) -> Tensor:
