@@ -96,3 +96,24 @@ def test_package_recipes_are_sound() -> None:
     for kind in JOBS:
         for name in recipe_names(kind):
             load_recipe(load_config_class(kind), name, kind=kind)
+
+
+@dataclass(frozen=True)
+class Shelf:
+    file: Path = Path()
+
+
+@dataclass(frozen=True)
+class Located:
+    seed: int = 0
+    data: Path = Path()
+    shelf: Shelf = field(default_factory=Shelf)
+
+
+def test_paths_that_a_recipe_does_not_name_keep_their_defaults(tmp_path: Path) -> None:
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text("seed: 3\n")
+    assert load_recipe(Located, recipe, kind="toy").data == Path()
+    recipe.write_text("data: here\nshelf: {file: b.png}\n")
+    found = load_recipe(Located, recipe, kind="toy")
+    assert (found.data, found.shelf.file) == (tmp_path / "here", tmp_path / "b.png")

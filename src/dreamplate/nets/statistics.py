@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import torch
 from jaxtyping import Float
@@ -104,11 +104,9 @@ class BatchNorm(_Norm):
 
     def _together(self, x: Tensor) -> Tensor:
         """Normalise by the statistics of the batches of all processes, gradients included."""
-        from torch.distributed.nn.functional import all_reduce
-
         mean = x.float().mean((0, 2, 3))
         moments = torch.stack([mean, (x.float() ** 2).mean((0, 2, 3))])
-        mean, square = all_reduce(moments) / _processes()  # type: ignore[no-untyped-call]
+        mean, square = _Summed.apply(moments) / _processes()  # type: ignore[no-untyped-call]
         var = (square - mean**2).clamp_min(0)
         count = x.numel() // x.shape[1] * _processes()
         with torch.no_grad():
@@ -168,6 +166,26 @@ def freeze(network: nn.Module, *inputs: Tensor) -> nn.Module:
     with torch.no_grad(), capture(network):
         network(*inputs)
     return set_statistics(network, "frozen")
+
+
+class _Summed(torch.autograd.Function):
+    """The sum of a tensor over processes; each gets the sum of the gradients that all have for it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return _sum(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return _sum(gradient)
+
+
+def _sum(x: Tensor) -> Tensor:
+    from torch import distributed
+
+    whole = x.detach().clone()
+    distributed.all_reduce(whole)
+    return whole
 
 
 def _processes() -> int:

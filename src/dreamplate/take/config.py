@@ -121,24 +121,35 @@ def canonical_json(data: Any) -> str:
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
-def absolute_paths(config: C, folder: str | os.PathLike[str] = ".") -> C:
+def absolute_paths(
+    config: C, folder: str | os.PathLike[str] = ".", given: Mapping[str, Any] | None = None
+) -> C:
     """Return ``config`` with every relative path made absolute against ``folder``.
 
     Text that merely looks like a path is left alone; only fields annotated ``Path`` change.
+
+    Args:
+        config: Any config.
+        folder: Where relative paths begin.
+        given: Plain data that the config was read from: fields that it does not name keep their defaults.
     """
     base = Path(folder).absolute()
 
-    def visit(value: Any) -> Any:
+    def visit(value: Any, named: Any = None) -> Any:
         if isinstance(value, Path):
             return Path(os.path.normpath(base / value.expanduser()))
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             names = [field.name for field in dataclasses.fields(value) if field.init]
-            return dataclasses.replace(value, **{name: visit(getattr(value, name)) for name in names})
+            if isinstance(named, Mapping):
+                changed = {name: visit(getattr(value, name), named[name]) for name in names if name in named}
+            else:
+                changed = {name: visit(getattr(value, name)) for name in names}
+            return dataclasses.replace(value, **changed)
         if isinstance(value, tuple):
             return tuple(visit(item) for item in value)
         if isinstance(value, dict):
             return {key: visit(item) for key, item in value.items()}
         return value
 
-    moved: C = visit(config)
+    moved: C = visit(config, given)
     return moved

@@ -47,7 +47,7 @@ def load_recipe(cls: type[C], name_or_path: str | os.PathLike[str], *, kind: str
         raise TypeError(f"{cls.__name__} has no kind; pass kind=…")
     path = _find(str(os.fspath(name_or_path)), kind, Path())
     data = _merged(path, kind, ())
-    return absolute_paths(from_dict(cls, data, source=str(path)), path.parent)
+    return absolute_paths(from_dict(cls, data, source=str(path)), path.parent, data)
 
 
 def read_text(path: Path, *, what: str = "recipe") -> str:

@@ -14,7 +14,7 @@ from dreamplate.errors import DreamplateError, TakeError
 from dreamplate.take import machine
 from dreamplate.take.config import config_id
 from dreamplate.take.failures import check_scalars, translate
-from dreamplate.take.job import Job, Leaves, Tells, Watched
+from dreamplate.take.job import Job, Tells, Watched
 from dreamplate.take.listeners import Listener, RunInfo
 from dreamplate.take.log import Log, Spent, read_spent
 from dreamplate.take.outputs import finished_metrics, write_files, write_finished, write_outputs
