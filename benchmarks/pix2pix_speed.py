@@ -1,9 +1,9 @@
 """pix2pix at 256 pixels against its plain form, in one run: CPU seconds of a picture and of a training step.
 
-The plain form, written anew from its description, is what a user of the public code runs: nested torch modules,
-float32, channels first, torch's Adam, one pass of the discriminator for real, made, and the generator's question.
-Both have the same weights; what they make is compared. U-Net of 8 levels and 54 million weights, PatchGAN of 70
-pixels, batch of one. Forms take turns, and each figure is the smallest of several.
+The plain form, written anew from its description, is what a user of the public code runs: nested torch
+modules, float32, channels first, torch's Adam, one pass of the discriminator each for real, for made, and for
+the generator's question. Both have the same weights; what they make is compared. U-Net of 8 levels and 54
+million weights, PatchGAN of 70 pixels, batch of one. Forms take turns; each figure is the least of several.
 
 Run: python benchmarks/pix2pix_speed.py [ROUNDS]
 """
@@ -49,6 +49,7 @@ class Level(nn.Module):
         self.parts = nn.Sequential(*[part for part in parts if part is not None])
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return what lies within beside ``x``."""
         made = self.parts(x)
         return made if self.top else torch.cat([x, made], 1)
 
@@ -79,7 +80,11 @@ def plain_unet(like: Unet) -> nn.Module:
 def plain_discriminator() -> nn.Module:
     parts: list[nn.Module] = [nn.Conv2d(6, 64, 4, 2, 1), nn.LeakyReLU(0.2, True)]
     for entry, out, stride in ((64, 128, 2), (128, 256, 2), (256, 512, 1)):
-        parts += [nn.Conv2d(entry, out, 4, stride, 1, bias=False), nn.BatchNorm2d(out), nn.LeakyReLU(0.2, True)]
+        parts += [
+            nn.Conv2d(entry, out, 4, stride, 1, bias=False),
+            nn.BatchNorm2d(out),
+            nn.LeakyReLU(0.2, True),
+        ]
     return nn.Sequential(*parts, nn.Conv2d(512, 1, 4, 1, 1))
 
 
