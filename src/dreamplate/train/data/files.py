@@ -84,28 +84,31 @@ def find_files(data: Path, source: SourceOptions) -> Layout:
             "pattern with --source.condition, or train on images alone with --source.pairing images"
         )
     parts = {"condition": conditions}
-    if source.instances != "none":
-        instances = find_role("instances", source.instances, items, splits)[1]
-        parts |= {"instances": instances} if instances else {}
+    # Found even where they are not wanted: they are no images.
+    ignored = source.instances == "none"
+    instances = find_role("instances", "" if ignored else source.instances, items, splits)[1]
+    if instances and not ignored:
+        parts["instances"] = instances
     weight = find_role("weight", "", items, splits)[1]
     parts |= {"weight": weight} if weight else {}
-    parts["image"] = _image_role(items, source, splits, parts)
+    taken = {ref for files in (*parts.values(), instances) for ref in files.values()}
+    parts["image"] = _image_role(
+        [item for item in items if item.ref not in taken], source, splits, conditions
+    )
     entries, lone = pair_up(parts, lenient=source.skip_bad)
     return Layout(tuple(entries), (), called, (), tuple(lone))
 
 
 def _image_role(
-    items: Sequence[Item], source: SourceOptions, splits: Sequence[str], parts: Mapping[str, dict[Key, Ref]]
+    rest: Sequence[Item], source: SourceOptions, splits: Sequence[str], conditions: Mapping[Key, Ref]
 ) -> dict[Key, Ref]:
-    taken = {ref for files in parts.values() for ref in files.values()}
-    rest = [item for item in items if item.ref not in taken]
     if not rest:
         raise MediaError("there are conditions, but no images; check --data and --source.image")
     found = find_role("image", source.image, rest, splits)[1]
     if found:
         return found
     plain = plain_role(rest, splits)  # X.jpg beside X_label.png
-    if not any(key in parts["condition"] for key in plain):
+    if not any(key in conditions for key in plain):
         raise ConfigError(
             f"{rest[0].ref}: no images under a usual name (photo, image, target, …); name their folder, "
             "suffix or pattern with --source.image"
