@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from dreamplate.errors import ConfigError
 from dreamplate.nets.dropout import set_dropout
+from dreamplate.nets.statistics import set_statistics
 from dreamplate.train.augmenter import build_augmenter
 from dreamplate.train.batch import Batch
 from dreamplate.train.draws import Draws, seed_of
@@ -209,6 +210,8 @@ def build(config: TrainConfig, given: Port | None, made: Port) -> Pix2pix:
             options.residual,
         )
     initialise(generator, draws)
+    # What is shown and measured on the way is what `usual_statistics` makes of the model afterwards.
+    set_statistics(generator, "picture" if config.learn.batch == 1 else None)
     discriminator = None
     if options.gan != "none":
         layers = layers_of(options.patch)
