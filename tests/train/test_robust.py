@@ -164,6 +164,7 @@ def test_two_processes_see_the_halves_of_what_one_sees() -> None:
 
 def test_examples_are_perturbed_to_learn_from_and_not_to_measure() -> None:
     asked: list[tuple[int, ...]] = []
+    coming: list[tuple[tuple[int, ...], bool]] = []
 
     class Source:
         def __len__(self) -> int:
@@ -173,12 +174,17 @@ def test_examples_are_perturbed_to_learn_from_and_not_to_measure() -> None:
             asked.append(tuple(indices))
             return fronts(indices[0], len(indices))
 
+        def ahead(self, indices: Sequence[int], draws: Draws | None) -> None:
+            coming.append((tuple(indices), draws is None))
+
     examples = Perturbed(Source(), 1.0)
     assert len(examples) == 5
     assert equal(examples.batch([1, 2], None), fronts(1, 2)) and asked == [(1, 2)]
     learnt = examples.batch([1, 2], Draws(3))
     assert equal(learnt, examples.batch([1, 2], Draws(3))) and not equal(learnt, fronts(1, 2))
     assert asked[1] == (1, 2) and len(asked[2]) == 2
+    examples.ahead([1, 2], Draws(3))
+    assert coming == [((1, 2), False), (asked[2], False)]
 
 
 def test_filling_is_smooth_and_keeps_what_is_known() -> None:

@@ -34,6 +34,8 @@ class _Source(Protocol):
 
     def batch(self, indices: Sequence[int], draws: Draws | None) -> Batch: ...
 
+    def ahead(self, indices: Sequence[int], draws: Draws | None) -> None: ...
+
 
 class Perturbed:
     """Examples that are perturbed when they are learnt from, and left alone when they are measured.
@@ -55,9 +57,18 @@ class Perturbed:
         batch = self.examples.batch(indices, draws)
         if draws is None:
             return batch
-        others = draws.named("robust", "others").integers(len(self.examples), (len(indices),)).tolist()
-        donor = self.examples.batch(others, draws.named("robust", "of others"))
+        donor = self.examples.batch(*self._donor(indices, draws))
         return perturb(batch, draws.named("robust"), self.strength, donor)
+
+    def ahead(self, indices: Sequence[int], draws: Draws | None) -> None:
+        """Begin to make what `batch` needs; returns at once."""
+        self.examples.ahead(indices, draws)
+        if draws is not None:
+            self.examples.ahead(*self._donor(indices, draws))
+
+    def _donor(self, indices: Sequence[int], draws: Draws) -> tuple[list[int], Draws]:
+        others = draws.named("robust", "others").integers(len(self.examples), (len(indices),)).tolist()
+        return others, draws.named("robust", "of others")
 
 
 def perturb(batch: Batch, draws: Draws, strength: float, donor: Batch | None = None) -> Batch:

@@ -24,12 +24,13 @@ from dreamplate.train.batch import Batch
 from dreamplate.train.draws import Draws
 from dreamplate.train.examine import Counts, Examiner
 from dreamplate.train.features import open_features
-from dreamplate.train.loop import Loop
+from dreamplate.train.loop import Learnable, Loop
 from dreamplate.train.memory import Memory, save_memory
 from dreamplate.train.precision import find_device, resolve_precision
 from dreamplate.train.processes import follow, lead
 from dreamplate.train.remember import remember
 from dreamplate.train.report import brittleness
+from dreamplate.train.robust import Perturbed
 from dreamplate.train.sheets import sheet
 from dreamplate.train.system import System
 from dreamplate.train.transfer import transfer
@@ -87,13 +88,19 @@ class TrainJob:
         if config.learn.init is not None:
             self._notices += transfer(self.system.networks, config.learn.init)
         self.system.to(self.device)
-        self.loop = Loop(self.system, self.examples, config.learn, config.seed, self.device, began)
+        self.loop = Loop(self.system, self._lessons(), config.learn, config.seed, self.device, began)
         self.figures: dict[str, float] = {}
         self.report: dict[str, Any] = {}
         self.seconds = 0.0
 
     def __len__(self) -> int:
         return len(self.loop)
+
+    def _lessons(self) -> Learnable:
+        """Return what is learnt from: the examples, perturbed where that is asked for."""
+        if not self.config.augment.robust or self.given is None:
+            return self.examples
+        return Perturbed(self.examples, self.config.augment.robust_strength)
 
     @property
     def position(self) -> int:
