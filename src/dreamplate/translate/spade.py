@@ -30,7 +30,7 @@ from dreamplate.translate.spade_layers import (
     SpadeNorm,
 )
 
-__all__ = ["Spade", "SpadeShape", "initialise"]
+__all__ = ["Spade", "SpadeShape", "initialise", "start_from_classes"]
 
 
 @dataclass(frozen=True)
@@ -309,4 +309,28 @@ def initialise(net: nn.Module, generator: torch.Generator, gain: float = 0.02) -
         bias = getattr(part, "bias", None)
         if isinstance(bias, nn.Parameter):
             nn.init.zeros_(bias)
+    return net
+
+
+@torch.no_grad()
+def start_from_classes(net: Spade, generator: torch.Generator) -> Spade:
+    """Draw the weights that read the map anew, so that the class of a pixel is seen from the first step on.
+
+    Usual rules count every channel of the map, of which one is 1 at a time: classes then hardly show beside
+    noise. Here a large region of one class gives hidden values of deviation 1, and noise one of a half.
+
+    Args:
+        net: The generator (in place).
+        generator: Random numbers.
+    """
+    classes = net.shape.entry - net.shape.edges
+    for part in net.modules():
+        if isinstance(part, SpadeNorm):
+            weight, taps = part.shared.weight, net.shape.kernel**2
+            weight[:, : net.shape.entry].normal_(0, taps**-0.5, generator=generator)
+            if classes < net.shape.entry:  # edges are thin: fewer taps see one
+                weight[:, classes : net.shape.entry].mul_(2)
+            if net.shape.noise == "map":
+                share = 0.5 * (taps * net.shape.z_dim) ** -0.5
+                weight[:, net.shape.entry :].normal_(0, share, generator=generator)
     return net

@@ -24,7 +24,7 @@ from dreamplate.train.perceptual import build_perceptual
 from dreamplate.train.port import Port
 from dreamplate.train.system import Now
 from dreamplate.translate.config import TrainConfig
-from dreamplate.translate.spade import Spade, SpadeShape, initialise
+from dreamplate.translate.spade import Spade, SpadeShape, initialise, start_from_classes
 
 __all__ = ["SpadeSystem", "Teacher", "build"]
 
@@ -189,6 +189,10 @@ def build(config: TrainConfig, given: Port | None, made: Port) -> SpadeSystem:
     shape = _shape(config, given, made)
     generator = Spade(shape)
     initialise(generator, torch.Generator().manual_seed(seed_of(config.seed, "generator")), options.gain)
+    if options.class_start:
+        if given.palette is None:
+            raise ConfigError("spade.class_start: needs label maps; these conditions are pictures")
+        start_from_classes(generator, torch.Generator().manual_seed(seed_of(config.seed, "classes")))
     augmenter = build_augmenter(config.augment, resumed=config.learn.init is not None)
     make_teacher = OasisTeacher if options.teacher == "oasis" else SpadeTeacher
     teacher = make_teacher(config, given, made, augmenter)
