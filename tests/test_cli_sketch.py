@@ -30,6 +30,11 @@ def test_a_picture_becomes_a_drawing_that_says_how_it_was_made(tmp_path: Path) -
     recipe = read_provenance(tmp_path / "b.png")
     assert recipe["kind"] == "sketch" and recipe["sources"][0]["path"].endswith("a.exr")
     assert cli.main(["redo", str(tmp_path / "b.png"), "--take", str(tmp_path / "t")]) != 0
+    ink = ("--line-colour", "0.5", "0", "0", "--style", "contour")
+    assert run(tmp_path / "a.exr", tmp_path / "d.png", "--beside", *ink) == 0
+    both = read(tmp_path / "d.png").pixels
+    assert both.shape == (48, 128, 3)
+    assert np.abs(both[:, 64:] - (0.5, 0, 0)).max(2).min() < 0.01 and (both[:, 64:].max((0, 1)) == 1).all()
     assert run(tmp_path / "a.exr", tmp_path / "c.exr") == 0
     linear = read(tmp_path / "c.exr")
     assert linear.colourspace == "scene_linear" and linear.pixels.max() == 1

@@ -120,7 +120,8 @@ def add_layer(plate: Plate, drawing: Plate, layer: str) -> Plate:
     names = tuple(f"{layer}.{name}" for name in same.channels if name != "A")
     held = [same.channel(name.rpartition(".")[2])[:, :, None] for name in names]
     return plate.with_(
-        pixels=np.concatenate([plate.pixels, *held], axis=2), channels=(*plate.channels, *names)
+        pixels=np.ascontiguousarray(np.concatenate([plate.pixels, *held], axis=2), np.float32),
+        channels=(*plate.channels, *names),
     )
 
 
@@ -128,7 +129,8 @@ def beside(plate: Plate, drawing: Plate) -> Plate:
     """Return a plate as it looks over black, with the drawing to its right."""
     shown = convert(plate, "srgb_display")
     pixels = [np.clip(part.rgb(), 0, 1) for part in (shown, drawing)]
-    return Plate(np.concatenate(pixels, axis=1), ("R", "G", "B"), "srgb_display")
+    joined = np.ascontiguousarray(np.concatenate(pixels, axis=1), np.float32)
+    return Plate(joined, ("R", "G", "B"), "srgb_display")
 
 
 def _seen(plate: Plate) -> tuple[Float[Tensor, "1 3 h w"], Float[Tensor, "1 1 h w"] | None]:
