@@ -67,23 +67,31 @@ def _together(config: Any, open_take: Callable[[], Take], quiet: bool) -> int:
     from dreamplate.train import processes
 
     processes.join()
-    try:
+    if processes.world() == 1:
         job = _agreed(config)
-        if processes.rank():
-            job.follow()
-            return 0
-        try:
-            return _run(lambda listeners: _start(job, open_take(), listeners), quiet)
-        finally:
-            # Those who are in the middle of a step would not hear it; they notice that this process is gone.
-            if not job.loop.inside:
-                processes.end()
+        return _run(lambda listeners: _start(job, open_take(), listeners), quiet)
+    try:
+        code = _lead_or_follow(config, open_take, quiet)
     except DreamplateError as error:
-        if processes.rank():  # rank 0 says it
-            sys.exit(error.exit_code)
-        raise
+        code = error.exit_code
+        if not processes.rank():
+            print(f"dreamplate: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
+    return processes.leave(code)
+
+
+def _lead_or_follow(config: Any, open_take: Callable[[], Take], quiet: bool) -> int:
+    from dreamplate.train import processes
+
+    job = _agreed(config)
+    if processes.rank():
+        job.follow()
+        return 0
+    try:
+        return _run(lambda listeners: _start(job, open_take(), listeners), quiet)
     finally:
-        processes.leave()
+        # Those who are in the middle of a step would not hear it; they notice that this process is gone.
+        if not job.loop.inside:
+            processes.end()
 
 
 def _agreed(config: Any) -> TrainJob:

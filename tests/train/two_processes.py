@@ -99,7 +99,7 @@ def main(out: Path) -> None:
     except (DreamplateError, ValueError) as error:
         answers["agreed"] = f"{type(error).__name__}: {error}"
     (out / f"answers{rank}.json").write_text(json.dumps(answers))
-    processes.leave()
+    processes.leave(0)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, distributed, nn
@@ -95,11 +96,15 @@ def join() -> None:
         raise ConfigError(f"torchrun: the processes cannot meet ({str(error)[:200]})") from error
 
 
-def leave() -> None:
-    """Take leave of the other processes."""
-    if _together():
-        with suppress(RuntimeError):
-            distributed.destroy_process_group()
+def leave(code: int) -> NoReturn:
+    """End this process, whose work with others is done.
+
+    At once: while Python winds up, threads of torch's communication that are still at work abort the process
+    now and then, and torchrun then takes finished work for failed.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 # -- leading and following --------------------------------------------------------------------------
