@@ -180,7 +180,7 @@ def _find_ports(
         where = str(source.palette) if source.palette is not None else known.where
         given, more = labels_port(given_facts, palette, source.palette is not None, channel, where)
         notices = more + notices
-    elif source.palette is not None:
+    if source.palette is not None and (given is None or given.kind != "labels"):
         raise ConfigError("source.palette: is given, but conditions are not label maps; leave it out")
     check_ranges(source, given, made)
     return (given, made), notices

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dreamplate.errors import ConfigError
 from dreamplate.plate.labels import LabelClass, Palette, read_palette
+from dreamplate.train.data.listing import SPLITS
 
 __all__ = ["classes_beside", "palette_of_ids"]
 
@@ -19,7 +20,7 @@ Table = tuple[tuple[int, int, int], ...]
 
 
 def classes_beside(data: Path) -> tuple[Palette | None, str]:
-    """Return the palette that lies in or next to a data folder, and where it was found.
+    """Return the palette that lies in a data folder (or next to one that is a split), and where it was found.
 
     That is ``palette.json`` (see ``plate.read_palette``), or ``source.json`` with ``classes``, a list of
     names by id, and perhaps ``colours``.
@@ -27,7 +28,8 @@ def classes_beside(data: Path) -> tuple[Palette | None, str]:
     Raises:
         ConfigError: A palette file is none.
     """
-    for folder in (data, data.parent):
+    # Of a folder that is one split, the classes lie beside it.
+    for folder in (data, data.parent) if data.name.lower() in SPLITS else (data,):
         place = folder / "palette.json"
         if place.is_file():
             return read_palette(place), str(place)
