@@ -31,7 +31,7 @@ def test_objects_belong_to_one_class_each() -> None:
 
 
 def test_files_hold_what_was_drawn(tmp_path: Path) -> None:
-    fronts.make(tmp_path, 1, 48, seed=2, first=5)
+    fronts.make(tmp_path, 1, 48, seed=2, first=5, instances=True)
     light, label, objects = fronts.draw(2, 5, 48)
     assert np.allclose(read(tmp_path / "photo/0005.exr").rgb(), light, rtol=1e-3, atol=1e-4)
     assert np.array_equal(np.rint(read(tmp_path / "label/0005.png").pixels[..., 0] * 255), label)

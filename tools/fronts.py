@@ -5,8 +5,9 @@ of windows with shutters or balconies, doors, shops, roofs, plants. Pictures are
 are lit and the sun's glints go far beyond white); each comes with its classes and with object ids. Nothing is
 copied from anywhere, so what is trained on them belongs to whoever runs the recipe.
 
-Usage: python tools/fronts.py FOLDER [--count 120] [--first 0] [--size 256] [--seed 7]
-writes FOLDER/photo/NNNN.exr, FOLDER/label/NNNN.png, FOLDER/instance/NNNN.png (16-bit), FOLDER/palette.json.
+Usage: python tools/fronts.py FOLDER [--count 120] [--first 0] [--size 256] [--seed 7] [--instances]
+writes FOLDER/photo/NNNN.exr, FOLDER/label/NNNN.png and FOLDER/palette.json; with --instances also object ids,
+FOLDER/instance/NNNN.png (16-bit).
 """
 
 from __future__ import annotations
@@ -310,15 +311,16 @@ def write_grey(path: Path, values: np.ndarray) -> None:
     write(plate, path, depth=str(8 * values.dtype.itemsize))
 
 
-def make(folder: Path, count: int, size: int, seed: int = 7, first: int = 0) -> None:
+def make(folder: Path, count: int, size: int, seed: int = 7, first: int = 0, instances: bool = False) -> None:
     """Write fronts ``first`` to ``first + count - 1`` with their label maps, and the palette."""
-    for name in ("photo", "label", "instance"):
+    for name in ("photo", "label", "instance")[: 2 + instances]:
         (folder / name).mkdir(parents=True, exist_ok=True)
     for number in range(first, first + count):
         light, label, objects = draw(seed, number, size)
         write(Plate(light), folder / "photo" / f"{number:04d}.exr", depth="half")
         write_grey(folder / "label" / f"{number:04d}.png", label)
-        write_grey(folder / "instance" / f"{number:04d}.png", objects)
+        if instances:
+            write_grey(folder / "instance" / f"{number:04d}.png", objects)
     classes = [{"id": at, "name": name, "colour": colour} for at, (name, colour) in enumerate(CLASSES)]
     (folder / "palette.json").write_text(json.dumps({"classes": classes, "unknown": []}, indent=1) + "\n")
 
@@ -330,8 +332,9 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--instances", action="store_true")
     asked = parser.parse_args()
-    make(asked.folder, asked.count, asked.size, asked.seed, asked.first)
+    make(asked.folder, asked.count, asked.size, asked.seed, asked.first, asked.instances)
 
 
 if __name__ == "__main__":
