@@ -162,7 +162,7 @@ class ProgressBar(Notices):
 def figures(step: Step) -> str:
     """Return the figures of a step for a person: the score alone where there is one."""
     names = ["score"] if "score" in step.scalars else list(step.scalars)[:3]
-    return "  ".join(f"{name} {step.scalars[name]:.4g}" for name in names)
+    return "  ".join(f"{name} {_number(step.scalars[name])}" for name in names)
 
 
 def clock(seconds: float) -> str:
@@ -170,3 +170,8 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(max(0.0, seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _number(value: float) -> str:
+    """Return four digits; whole numbers, such as those of frames, in full."""
+    return f"{value:.0f}" if value == round(value) and abs(value) < 1e15 else f"{value:.4g}"
