@@ -2,9 +2,9 @@
 
 CPU seconds are of one frame of 1920 x 1080, colour conversion included, the smallest of several runs that
 take turns. Steadiness: how much ink comes and goes between two frames that differ by camera noise alone (a
-deviation of 2 of 255), as a share of all ink. Borders: frames of the clip of benchmarks/shots.py, whose regions
-are known; the best F1 (precision and recall of border pixels within 2 pixels) over each method's threshold,
-one threshold for all frames. Each method is given its best smoothing.
+deviation of 2 of 255), as a share of all ink. Borders: frames of the clip of benchmarks/shots.py, whose
+regions are known; the best F1 (precision and recall of border pixels within 2 pixels) over each method's
+threshold, one threshold for all frames. Each method is given its best smoothing.
 
 Run: python benchmarks/sketch.py [ROUNDS]
 """
