@@ -1,11 +1,11 @@
 """Adaptive augmentation against its plain form, in one run: CPU seconds of a batch, forward and backward.
 
 The plain form, written anew from its description, resamples every picture of every batch: zeros between
-samples, a convolution for each axis and direction, and, where the gradient of a gradient is asked for, plain
-reads of the four pixels around each place, since torch has no second derivative of `grid_sample`. Ours
-multiplies by a matrix for each axis, leaves pictures that do not move alone, moves whole pixels without a filter, and
-differentiates `grid_sample` by its transpose. Groups b, g and c, the same draws for both. Forms take turns;
-figures are means over several draws.
+samples, a convolution for each axis and direction, and, where the gradient of a gradient is asked for,
+plain reads of the four pixels around each place, since torch has no second derivative of `grid_sample`.
+Ours multiplies by a matrix for each axis, leaves pictures that do not move alone, moves whole pixels
+without a filter, and differentiates `grid_sample` by its transpose. Groups b, g and c, the same draws for
+both. Forms take turns; figures are means over several draws.
 
 Run: python benchmarks/ada_speed.py [ROUNDS]
 """
