@@ -12,10 +12,11 @@ from pairs import STILL, folders, labels, learn, photo, source
 
 from dreamplate.plate import Plate
 from dreamplate.plate.label_files import LabelMap
-from dreamplate.train import Batch, Draws
+from dreamplate.train import Batch, Draws, Port
 from dreamplate.train.data import RawExample, batch_indices, examples_of
 from dreamplate.train.data.prepare import pack, unpack
 from dreamplate.train.options import AugmentOptions
+from dreamplate.train.plates import encode_plate, hold_data
 
 WILD = AugmentOptions(flip=True, rotate=20, zoom=1.5, colour=0.3)
 PLACED = AugmentOptions(flip=True, rotate=20, zoom=1.5)
@@ -147,6 +148,17 @@ def test_packing_is_exact_for_8_bits_and_close_for_the_rest() -> None:
         assert packed.dtype == torch.float16
         assert bool(((unpack(packed) - values).abs() <= 2**-11 * values.abs().clamp(min=1)).all())
     assert pack(torch.tensor([1e6])).dtype == torch.float32
+
+
+def test_depth_where_nothing_was_hit_is_as_far_as_the_model_knows() -> None:
+    pixels = np.array(
+        [[[0.2, np.inf], [7.0, np.nan]], [[-1.0, -np.inf], [0.5, 1e10]], [[2.0, 4.0]] * 2], np.float32
+    )
+    port = Port(channels=("Y", "Z"), low=(0.0, 2.0), high=(1.0, 10.0))
+    held = hold_data(Plate(pixels, ("Y", "Z")), port)
+    assert held.channel("Z").tolist() == [[10, 10], [2, 10], [4, 4]]
+    assert np.array_equal(held.channel("Y"), pixels[:, :, 0])  # light is not touched
+    assert float(encode_plate(port, held)[0, 1].abs().max()) <= 1
 
 
 class Drawn:

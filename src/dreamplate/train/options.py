@@ -28,7 +28,8 @@ class SourceOptions:
     image: str = ""
     """What it shall make, named in the same way."""
     instances: str = ""
-    """Object ids that come with a label map, named in the same way; empty: none, or found."""
+    """Object ids that come with a label map, named in the same way; empty: found where there are any; none:
+    not used."""
     layout: Literal["auto", "folders", "aligned", "layers", "shards"] = "auto"
     """How pairs lie: two folders with equal names, both in one picture side by side, layers of one EXR, or
     tar shards."""
@@ -57,13 +58,14 @@ class SourceOptions:
     shortest: Side = 0
     """Scale every example so that its shorter side has this many pixels; 0: leave the size."""
     stretch: bool = False
-    """With shortest: make both sides that long, as the original programs do (changes the proportions)."""
+    """With shortest: make both sides that long, as the original programs do (changes the proportions);
+    measured are then whole pictures, made as large as the crop."""
     crop: tuple[Side, Side] = (256, 256)
     """Width and height that a step sees; 0 0: whole pictures, which then must be of one size."""
     skip_bad: bool = False
     """Leave out files that cannot be read, and list them; otherwise the first stops before training."""
     cache: str = "2GB"
-    """Memory for decoded examples."""
+    """Memory for decoded examples, of each split; the rest is read again every epoch."""
 
 
 @dataclass(frozen=True)

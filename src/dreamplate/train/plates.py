@@ -19,7 +19,7 @@ from dreamplate.plate.plate import Pixels, Plate
 from dreamplate.plate.tensor import ENCODINGS
 from dreamplate.train.port import Port
 
-__all__ = ["carry", "check_channels", "decode_plate", "encode_plate"]
+__all__ = ["carry", "check_channels", "decode_plate", "encode_plate", "hold_data"]
 
 _MAIN = frozenset("RGBY")
 """A plate has one main colour: where a model makes another, the old one goes."""
@@ -78,6 +78,25 @@ def encode_plate(port: Port, plate: Plate, name: str = "plate") -> Tensor:
     low, high = _range(port)
     values = (chosen.pixels - low) / (high - low) * 2 - 1
     return torch.from_numpy(np.array(values.transpose(2, 0, 1)[None], np.float32, order="C"))
+
+
+def hold_data(plate: Plate, port: Port) -> Plate:
+    """Return a plate whose data channels lie within the port's range; what is not a number becomes its end.
+
+    Depth is infinite, or a very large number, where a ray hit nothing. Colour is not touched.
+    """
+    places = [
+        (plate.channels.index(name), low, high)
+        for name, low, high in zip(port.channels, port.low, port.high, strict=True)
+        if name in plate.channels and (port.encoding == "raw" or name.rpartition(".")[2] not in "RGBYA")
+    ]
+    if not places:
+        return plate
+    pixels = plate.pixels.copy()
+    for place, low, high in places:
+        values = np.nan_to_num(pixels[:, :, place], nan=high, posinf=high, neginf=low)
+        pixels[:, :, place] = np.clip(values, low, high)
+    return plate.with_(pixels=pixels)
 
 
 def decode_plate(port: Port, tensor: Tensor, like: Plate) -> Plate:

@@ -11,7 +11,7 @@ from dreamplate.errors import ConfigError, MediaError
 from dreamplate.plate.plate import Plate
 from dreamplate.plate.summary import info
 from dreamplate.train.onehot import instance_edges
-from dreamplate.train.plates import check_channels, encode_plate
+from dreamplate.train.plates import check_channels, encode_plate, hold_data
 from dreamplate.train.port import Port
 from dreamplate.translate.frames import Source, pattern_file, read_ids
 from dreamplate.translate.given import Given
@@ -37,7 +37,8 @@ def read_given(
     """
     if port.palette is None:
         plate = source.read(frame).plate if plate is None else plate
-        return Given(picture=encode_plate(port, plate, source.name(frame)))
+        # As in training: depth where nothing was hit is as far as the model knows.
+        return Given(picture=encode_plate(port, hold_data(plate, port), source.name(frame)))
     labels = source.labels(frame, port.palette, port.channels[0])
     edges = None
     if port.instances:

@@ -13,7 +13,7 @@ from dreamplate.plate.label_files import LabelMap, map_labels
 from dreamplate.plate.plate import Plate
 from dreamplate.train.data.geometry import scale_ids, scale_picture
 from dreamplate.train.data.raw import RawExample
-from dreamplate.train.plates import encode_plate
+from dreamplate.train.plates import encode_plate, hold_data
 from dreamplate.train.port import Port
 
 __all__ = ["Prepared", "check_sizes", "pack", "prepare", "unpack"]
@@ -137,22 +137,3 @@ def _picture(plate: Plate, port: Port, raw: RawExample, role: str, size: tuple[i
         pixels = np.concatenate([plate.rgb(), plate.select(*rest).pixels], axis=2) if rest else plate.rgb()
         plate = plate.with_(pixels=pixels, channels=("R", "G", "B", *rest))
     return scale_picture(encode_plate(port, hold_data(plate, port), name)[0], size)
-
-
-def hold_data(plate: Plate, port: Port) -> Plate:
-    """Return a plate whose data channels lie within the port's range; what is not a number becomes its end.
-
-    Depth is infinite, or a very large number, where a ray hit nothing. Colour is not touched.
-    """
-    places = [
-        (plate.channels.index(name), low, high)
-        for name, low, high in zip(port.channels, port.low, port.high, strict=True)
-        if name in plate.channels and (port.encoding == "raw" or name.rpartition(".")[2] not in "RGBYA")
-    ]
-    if not places:
-        return plate
-    pixels = plate.pixels.copy()
-    for place, low, high in places:
-        values = np.nan_to_num(pixels[:, :, place], nan=high, posinf=high, neginf=low)
-        pixels[:, :, place] = np.clip(values, low, high)
-    return plate.with_(pixels=pixels)
