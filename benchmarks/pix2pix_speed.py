@@ -146,6 +146,7 @@ def pictures(rounds: int, x: Tensor) -> None:
     plain = plain_unet(ours).eval()
     low = Unet.from_settings(ours.settings).eval()
     low.load_state_dict(ours.state_dict())
+    set_statistics(ours, "running")
     low.bfloat16()
 
     def bfloat16() -> Tensor:

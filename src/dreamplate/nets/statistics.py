@@ -93,7 +93,7 @@ class BatchNorm(_Norm):
         if chosen == "frozen":
             return self._frozen(x)
         if chosen == "picture":
-            return functional.instance_norm(x, None, None, self.weight, self.bias, eps=self.eps)
+            return _by_picture(x, self.weight, self.bias, self.eps)
         if chosen == "batch":
             return functional.batch_norm(x, None, None, self.weight, self.bias, True, 0.0, self.eps)
         return self._plain(x, training=False)
@@ -136,7 +136,16 @@ class InstanceNorm(_Norm):
             self._keep(x)
         if not self.training and self.chosen == "frozen":
             return self._frozen(x)
-        return functional.instance_norm(x, None, None, self.weight, self.bias, eps=self.eps)
+        return _by_picture(x, self.weight, self.bias, self.eps)
+
+
+def _by_picture(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
+    """Normalise each channel of each picture."""
+    exported = torch.jit.is_tracing() or torch.compiler.is_compiling()  # type: ignore[attr-defined, no-untyped-call]
+    if len(x) == 1 and not exported:
+        # The same function. It keeps the memory layout, which spares the next convolution a copy.
+        return functional.batch_norm(x, None, None, weight, bias, True, 0.0, eps)
+    return functional.instance_norm(x, None, None, weight, bias, eps=eps)
 
 
 def set_statistics(network: nn.Module, chosen: Statistics | None) -> nn.Module:
