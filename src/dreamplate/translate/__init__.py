@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from dreamplate.translate.config import TrainConfig
     from dreamplate.translate.export import export_model, exportable
     from dreamplate.translate.given import Given
+    from dreamplate.translate.jobs import TrainJob
     from dreamplate.translate.model import Model, load_model, save_model
     from dreamplate.translate.translate_config import TranslateConfig
 
@@ -18,6 +19,7 @@ _HOME = {
     "Given": "given",
     "Model": "model",
     "TrainConfig": "config",
+    "TrainJob": "jobs",
     "TranslateConfig": "translate_config",
     "Translator": "apply",
     "export_model": "export",
@@ -30,6 +32,7 @@ __all__ = [
     "Given",
     "Model",
     "TrainConfig",
+    "TrainJob",
     "TranslateConfig",
     "Translator",
     "export_model",
