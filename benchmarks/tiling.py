@@ -6,7 +6,7 @@ step of the error across borders and inside tiles (display values, 0-1), and the
 public code: no overlap, each with its own statistics. Last: what it costs that statistics are taken from a
 smaller copy where the whole does not fit memory.
 
-Networks have the published sizes, with weights drawn by their authors' rule and the statistics of the
+Networks have the published shapes, with weights drawn by their authors' rule and the statistics of the
 picture, so that features are as large as a trained network's; name models to measure those instead.
 
 Run: python benchmarks/tiling.py [MODEL ...]     (needs ../shared/data or DREAMPLATE_SHARED)
@@ -37,15 +37,17 @@ from dreamplate.translate.unet import Unet
 
 DATA = Path(os.environ.get("DREAMPLATE_SHARED", Path(__file__).resolve().parents[2] / "shared")) / "data"
 CLASSES = Palette(tuple(LabelClass(number, f"class {number}") for number in range(8)))
-PICTURES = 2
+PICTURES = 1
+LEAST = 512
+"""Side of tiles, where the network lets them be so small."""
 
 
 def networks() -> dict[str, Model]:
-    """Networks of published sizes (pix2pixHD and SPADE narrower), drawn from seed 0."""
+    """Networks of published sizes (all but the U-Net narrower), drawn from seed 0."""
     draws = torch.Generator().manual_seed(0)
     made = {
         "pix2pix U-Net 256": initialise(Unet(), draws),
-        "ResNet 9, instance norm": initialise(Resnet(), draws),
+        "ResNet 9, instance norm, width 16": initialise(Resnet(width=16), draws),
         "pix2pixHD with enhancer, width 8": initialise(Pix2pixhd(3, width=8), draws),
     }
     models = {name: Model(net.eval().requires_grad_(False), {}, Port(), Port()) for name, net in made.items()}
@@ -99,7 +101,7 @@ def steps(error: Tensor, rows: list[int], columns: list[int]) -> tuple[float, fl
 def measure(name: str, model: Model, files: list[Path]) -> None:
     whole_user = Translator(model, statistics="picture", memory=1 << 40)
     cutting = whole_user.cutting
-    tile = smallest_window(cutting)
+    tile = max(LEAST, smallest_window(cutting))
     figures = []
     for file in files:
         frame = frame_of(model, file)

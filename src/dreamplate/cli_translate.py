@@ -69,7 +69,11 @@ def export(arguments: list[str]) -> int:
     graph = exportable(model, encoding=asked.with_encoding, statistics=statistics, reference=reference)
     worst = export_model(model, graph, asked.target, opset=asked.opset)
     if not asked.quiet:
-        proof = "not proved: pip install onnxruntime" if math.isnan(worst) else f"equal to {worst:.1g}"
+        proof = (
+            "not proved: pip install onnxruntime"
+            if math.isnan(worst)
+            else f"within {worst:.1g} of the network"
+        )
         print(f"{asked.target}: {proof} (at most {TOLERANCE:g} is let pass)")  # noqa: T201
     return 0
 

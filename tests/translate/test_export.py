@@ -174,5 +174,5 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     write(Plate(np.random.default_rng(0).random((40, 40, 3), np.float32)), tmp_path / "r.exr")
     arguments = ["export", str(tmp_path / "m.safetensors"), str(tmp_path / "new" / "m.pt"), "--with-encoding"]
     assert cli.main([*arguments, "--reference", str(tmp_path / "r.exr")]) == 0
-    assert "equal to" in capsys.readouterr().out and (tmp_path / "new" / "m.pt").is_file()
+    assert "of the network" in capsys.readouterr().out and (tmp_path / "new" / "m.pt").is_file()
     assert cli.main(["export", str(tmp_path / "none"), str(tmp_path / "m.pt")]) == ModelError.exit_code

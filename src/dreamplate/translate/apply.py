@@ -16,7 +16,7 @@ from dreamplate.train.optimise import autocast
 from dreamplate.train.precision import find_device
 from dreamplate.translate.given import Given, Window, run_network
 from dreamplate.translate.memory import peak_bytes
-from dreamplate.translate.model import Model
+from dreamplate.translate.model import Model, usual_statistics
 from dreamplate.translate.noise import PlacedNoise
 from dreamplate.translate.tiles import Cutting, blend, cut_up, largest_window, smallest_window
 
@@ -224,22 +224,6 @@ class Translator:
         if not self._halved:
             self._halved = True
             self.say(f"memory ran out: tiles are halved to {self.most:,} pixels, and work goes on")
-
-
-def usual_statistics(model: Model) -> Statistics:
-    """Return the statistics that a model was trained to be used with.
-
-    That is what its notes say. Otherwise batch norms of the pix2pix family that learnt from batches of one
-    (as the authors' did) saw the statistics of single pictures, and go on to; all others use running ones.
-    """
-    said = model.notes.get("statistics")
-    if said in ("batch", "picture", "running"):
-        return said  # type: ignore[no-any-return]
-    family = str(model.settings.get("architecture", "")).startswith(("pix2pix-", "pict-"))
-    training = model.notes.get("training")
-    learn = training.get("learn") if isinstance(training, dict) else None
-    batch = learn.get("batch", 1) if isinstance(learn, dict) else 1
-    return "picture" if family and batch == 1 else "running"
 
 
 def uses_dropout(model: Model) -> bool:

@@ -6,9 +6,10 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -18,10 +19,9 @@ from dreamplate.files import atomic_path, raise_os_error
 from dreamplate.nets.dropout import set_dropout
 from dreamplate.nets.statistics import Statistics, freeze, set_statistics
 from dreamplate.train.onehot import one_hot
-from dreamplate.translate.apply import usual_statistics
 from dreamplate.translate.export_graph import Graph, LabelDoor, PictureDoor
 from dreamplate.translate.given import Given
-from dreamplate.translate.model import Model
+from dreamplate.translate.model import Model, usual_statistics
 
 __all__ = ["export_model", "exportable"]
 
@@ -152,7 +152,7 @@ def _difference(graph: Graph, path: Path, example: tuple[Tensor, ...]) -> float:
     with torch.no_grad():
         wanted = graph(*example)
     if path.suffix == ".pt":
-        with torch.no_grad(), torch.jit.optimized_execution(False):  # which takes long to get going
+        with torch.no_grad(), _slowly():
             found = torch.jit.load(str(path))(*example)  # type: ignore[no-untyped-call]
     elif find_spec("onnxruntime") is None:
         return float("nan")
@@ -224,6 +224,11 @@ def _need(*packages: str) -> None:
         raise MissingExtraError(
             f'export needs {" and ".join(missing)}: pip install "dreamplate[export]", or export .pt'
         )
+
+
+def _slowly() -> AbstractContextManager[Any]:
+    """Return what keeps TorchScript from optimising first, which takes longer than two runs."""
+    return cast(Any, torch.jit).optimized_execution(False)  # type: ignore[no-any-return]
 
 
 @contextmanager

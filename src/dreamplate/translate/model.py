@@ -18,11 +18,12 @@ from typing import Any, cast
 from torch import Tensor, nn
 
 from dreamplate.errors import CheckpointError, ModelError
+from dreamplate.nets.statistics import Statistics, set_statistics
 from dreamplate.tensorfile import read_tensors, write_tensors
 from dreamplate.tensorheader import check_header
 from dreamplate.train.port import Port
 
-__all__ = ["NETWORKS", "Model", "build_network", "load_model", "save_model"]
+__all__ = ["NETWORKS", "Model", "build_network", "load_model", "save_model", "usual_statistics"]
 
 NETWORKS: dict[str, str] = {
     "pix2pix-unet": "dreamplate.translate.unet:Unet",
@@ -133,7 +134,8 @@ def _from_store(name: str, file: Path) -> Model:
         raise ModelError(f"{file}: there is no such model; {hint}")
     store = Store.default()
     state, card = store.load(name)
-    return _of_checkpoint(state, card.architecture, card.settings, store.find(name).weights, card.licence)
+    about = {"licence": card.licence, "importer": str(card.report.get("importer", ""))}
+    return _of_checkpoint(state, card.architecture, card.settings, store.find(name).weights, about)
 
 
 def _imported(file: Path) -> Model:
@@ -145,7 +147,8 @@ def _imported(file: Path) -> Model:
     table = recognise(file, state)
     state, report = import_state(table, state, file)
     complete_report(file, table, report)
-    return _of_checkpoint(state, table.architecture, report.settings, file, "unknown")
+    about = {"licence": "unknown", "importer": table.name}
+    return _of_checkpoint(state, table.architecture, report.settings, file, about)
 
 
 def _of_checkpoint(
@@ -153,14 +156,14 @@ def _of_checkpoint(
     architecture: str,
     settings: Mapping[str, int | float | str],
     file: Path,
-    licence: str,
+    about: Mapping[str, Any],
 ) -> Model:
     from dreamplate.translate.ports import default_ports
 
     if architecture not in NETWORKS:
         raise ModelError(f"{file}: holds a {architecture} network, which translates nothing; name another")
     known = {"architecture": architecture, **settings}
-    return _built(state, known, default_ports(known, str(file)), {"licence": licence}, file)
+    return _built(state, known, default_ports(known, str(file)), about, file)
 
 
 def _built(
@@ -172,7 +175,27 @@ def _built(
 ) -> Model:
     network = build_network(settings, str(file))
     fill(network, state, str(file))
-    return Model(network.eval().requires_grad_(False), settings, *ports, notes, file)
+    model = Model(network.eval().requires_grad_(False), settings, *ports, notes, file)
+    set_statistics(network, usual_statistics(model))
+    return model
+
+
+def usual_statistics(model: Model) -> Statistics:
+    """Return the statistics that a model was trained to be used with.
+
+    That is what its notes say. Otherwise batch norms of the pix2pix family that learnt from batches of one
+    (as the authors' did) saw the statistics of single pictures, and go on to; all others use running ones,
+    PhotoSketch among them, whose authors do so too.
+    """
+    said = model.notes.get("statistics")
+    if said in ("batch", "picture", "running"):
+        return said  # type: ignore[no-any-return]
+    family = str(model.settings.get("architecture", "")).startswith(("pix2pix-", "pict-"))
+    family = family and model.notes.get("importer") != "photosketch"
+    training = model.notes.get("training")
+    learn = training.get("learn") if isinstance(training, dict) else None
+    batch = learn.get("batch", 1) if isinstance(learn, dict) else 1
+    return "picture" if family and batch == 1 else "running"
 
 
 def fill(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
