@@ -87,7 +87,7 @@ class AugmentOptions:
     ada_target: Share = 0.6
     """Overfitting (mean sign of the real scores) that ADA holds."""
     ada_kimg: Positive = 500.0
-    """Thousands of images over which ADA's strength may rise from 0 to 1."""
+    """Thousands of images over which ADA's strength may rise from 0 to 1; with init a fifth of them."""
     ada_start: Share = 0.0
     """Strength of ADA at the beginning."""
     ada_pipe: str = "bgc"
