@@ -27,6 +27,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "render": ("render passes of a space through any cameras", "dreamplate.cli_render:render"),
     "mesh": ("make a mesh or a point cloud of a space", "dreamplate.cli_mesh:mesh"),
     "train": ("learn to make pictures of pictures, label maps or noise", "dreamplate.cli_train:train"),
+    "brittleness": (
+        "show where conditions lie outside what a model has learnt from",
+        "dreamplate.cli_brittleness:brittleness",
+    ),
     "resume": ("continue a take that was stopped, however it was stopped", "dreamplate.cli_run:resume"),
     "redo": ("make a picture again from the recipe inside it", "dreamplate.cli_run:redo"),
     "info": ("say what a file or a take is, and how it was made", "dreamplate.cli_info:info"),
