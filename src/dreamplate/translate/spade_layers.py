@@ -196,7 +196,7 @@ class LabelCondition:
             table = torch.cat([table, table + taps[:, self.classes, None]], 1)
         if self.noise is not None:
             start = self.classes + self.edged
-            added = torch.einsum("nd,tdh->tnh", self.noise.float(), taps[:, start:])
+            added = torch.einsum("nd,tdh->tnh", self.noise.to(taps.dtype), taps[:, start:])
             table = (table[:, None] + added[:, :, None]).flatten(1, 2)
         return functional.pad(table, (0, 0, 0, 1))
 
