@@ -7,13 +7,11 @@ ceiling and is given beside it: a figure without the ceiling says more about the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-__all__ = ["accuracy", "confusion", "per_class"]
+__all__ = ["accuracy", "confusion"]
 
 
 def confusion(
@@ -51,10 +49,3 @@ def accuracy(counts: Int64[Tensor, "k k"]) -> dict[str, float]:
         "class_accuracy": float((right / rows)[rows > 0].mean()),
         "miou": float((right / union)[union > 0].mean()),
     }
-
-
-def per_class(counts: Int64[Tensor, "k k"], names: Sequence[str]) -> dict[str, float]:
-    """Return each class's intersection over union by name; NaN where it neither occurs nor is seen."""
-    right = counts.diagonal().double()
-    union = counts.sum(1) + counts.sum(0) - right
-    return dict(zip(names, (right / union).tolist(), strict=True))

@@ -143,9 +143,9 @@ class MeasureOptions:
     """Validation examples measured on the way; the end measures all."""
     sheet: Annotated[int, Bounds(ge=1, le=64)] = 8
     """Rows of a sample sheet."""
-    features: Literal["auto", "none", "efficientnet"] | str = "auto"
-    """Network of FID and KID: efficientnet (of the scorer extra), none, or a file of Inception or VGG
-    weights."""
+    features: Literal["auto", "none", "efficientnet"] = "auto"
+    """Network of FID and KID: efficientnet (EfficientNet-Lite0 of the scorer extra) or none; auto: where it is
+    installed. Every figure is named with its network."""
     segmenter: Path | None = None
     """Take of a segmenter trained on real pairs: measures label accuracy of what is made."""
     report: bool = True
