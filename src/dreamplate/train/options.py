@@ -144,8 +144,8 @@ class MeasureOptions:
     sheet: Annotated[int, Bounds(ge=1, le=64)] = 8
     """Rows of a sample sheet."""
     features: Literal["auto", "none", "efficientnet"] = "auto"
-    """Network of FID and KID: efficientnet (EfficientNet-Lite0 of the scorer extra) or none; auto: where it is
-    installed. Every figure is named with its network."""
+    """Network of FID and KID: efficientnet (Lite0, of the scorer extra) or none; auto: where it is installed.
+    Every figure is named with its network."""
     segmenter: Path | None = None
     """Take of a segmenter trained on real pairs: measures label accuracy of what is made."""
     report: bool = True
