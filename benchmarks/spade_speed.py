@@ -3,11 +3,11 @@
 Usage: python benchmarks/spade_speed.py [--size 256] [--width 64] [--classes 151] [--rounds 3] [--maps 4]
 
 The plain form is the network as the paper draws it: one-hot map, three 3 by 3 convolutions in each layer
-that normalises (shared, scale, offset), batch norm, nearest enlarging, spectral norms divided out at each
-call; float32, channels first. Ours are the label paths of `dreamplate.translate.spade`, first picture of a map
-and further pictures (styles) of the same map, in float32 and in bfloat16. Everything runs interleaved in one
-process on one thread; the figure is the minimum over rounds of processor seconds, user and system, averaged
-over maps.
+that normalises (shared, scale, offset), batch norm, nearest enlarging, spectral norms divided out at
+each call; float32, channels first. Ours are the label paths of `dreamplate.translate.spade`, first
+picture of a map and further pictures (styles) of the same map, in float32 and in bfloat16. Everything
+runs interleaved in one process on one thread; the figure is the minimum over rounds of processor
+seconds, user and system, averaged over maps.
 
 Label maps are those of ../shared/data/coco_stuff_samples where that folder is there, scaled so that the
 shorter side fits and cut in the middle, ids modulo the number of classes; else blobs.

@@ -31,7 +31,6 @@ NETWORKS: dict[str, str] = {
     "pict-unet": "dreamplate.translate.pict:PictUnet",
     "pix2pixhd": "dreamplate.translate.pix2pixhd:Pix2pixhd",
     "spade": "dreamplate.translate.spade:Spade",
-    "imaginaire-spade": "dreamplate.translate.imaginaire_spade:ImaginaireSpade",
     "shots-unet": "dreamplate.translate.shots_net:ShotsNet",
     "stylegan2": "dreamplate.translate.stylegan2_generator:Stylegan2Generator",
     "segmenter": "dreamplate.translate.segmenter_net:SegmenterNet",
