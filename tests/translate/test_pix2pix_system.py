@@ -26,7 +26,7 @@ GREY = Port(channels=("Y",))
 
 
 def config(options: Pix2pixOptions = SMALL, **learn: Any) -> TrainConfig:
-    learning = LearnOptions(**{"precision": "float32", **learn})
+    learning = LearnOptions(**{"precision": "float32", "batch": 2, **learn})
     return TrainConfig(source=SourceOptions(crop=(16, 16)), learn=learning, pix2pix=options)
 
 
