@@ -16,7 +16,7 @@ from dreamplate.train.memory import Look, Memory, look
 from dreamplate.train.remember import extent_of, ninths_of
 from dreamplate.train.sheets import Shown, colours_of, shown
 
-__all__ = ["Finding", "examine", "heat", "overview", "remarks", "row_of", "summary"]
+__all__ = ["Finding", "display_of", "examine", "heat", "overview", "remarks", "row_of", "summary"]
 
 NOTABLE = 0.002
 """Share of the picture below which a class is not worth a remark."""
