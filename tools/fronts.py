@@ -5,9 +5,10 @@ of windows with shutters or balconies, doors, shops, roofs, plants. Pictures are
 are lit and the sun's glints go far beyond white); each comes with its classes and with object ids. Nothing is
 copied from anywhere, so what is trained on them belongs to whoever runs the recipe.
 
-Usage: python tools/fronts.py FOLDER [--count 120] [--first 0] [--size 256] [--seed 7] [--instances]
+Usage: python tools/fronts.py FOLDER [--count 120] [--first 0] [--size 256] [--seed 7] [--instances] [--odd]
 writes FOLDER/photo/NNNN.exr, FOLDER/label/NNNN.png and FOLDER/palette.json; with --instances also object ids,
-FOLDER/instance/NNNN.png (16-bit).
+FOLDER/instance/NNNN.png (16-bit). With --odd label maps have a piece where none belongs, to ask what a model
+makes of that.
 """
 
 from __future__ import annotations
@@ -304,6 +305,15 @@ def draw(seed: int, number: int, size: int) -> tuple[np.ndarray, np.ndarray, np.
     return front.finish()
 
 
+def misplace(label: np.ndarray) -> np.ndarray:
+    """Return classes with a piece of the ground floor hung in the sky, as no front has it."""
+    size, moved = len(label), label.copy()
+    height, width = round(0.2 * size), round(0.3 * size)
+    top, left = round(0.73 * size), round(0.1 * size)
+    moved[:height, -width:] = label[top : top + height, left : left + width]
+    return moved
+
+
 def write_grey(path: Path, values: np.ndarray) -> None:
     """Write whole numbers as a grey PNG of their own depth, bit for bit."""
     most = np.iinfo(values.dtype).max
@@ -311,12 +321,21 @@ def write_grey(path: Path, values: np.ndarray) -> None:
     write(plate, path, depth=str(8 * values.dtype.itemsize))
 
 
-def make(folder: Path, count: int, size: int, seed: int = 7, first: int = 0, instances: bool = False) -> None:
+def make(
+    folder: Path,
+    count: int,
+    size: int,
+    seed: int = 7,
+    first: int = 0,
+    instances: bool = False,
+    odd: bool = False,
+) -> None:
     """Write fronts ``first`` to ``first + count - 1`` with their label maps, and the palette."""
     for name in ("photo", "label", "instance")[: 2 + instances]:
         (folder / name).mkdir(parents=True, exist_ok=True)
     for number in range(first, first + count):
         light, label, objects = draw(seed, number, size)
+        label = misplace(label) if odd else label
         write(Plate(light), folder / "photo" / f"{number:04d}.exr", depth="half")
         write_grey(folder / "label" / f"{number:04d}.png", label)
         if instances:
@@ -333,8 +352,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--instances", action="store_true")
+    parser.add_argument("--odd", action="store_true")
     asked = parser.parse_args()
-    make(asked.folder, asked.count, asked.size, asked.seed, asked.first, asked.instances)
+    make(asked.folder, asked.count, asked.size, asked.seed, asked.first, asked.instances, asked.odd)
 
 
 if __name__ == "__main__":
