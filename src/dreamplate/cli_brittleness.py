@@ -61,6 +61,7 @@ def brittleness(arguments: list[str]) -> int:
     prepare_process(asked.threads)
     from dreamplate.files import write_bytes_atomic
     from dreamplate.plate import write
+    from dreamplate.take.provenance import KEY, command_provenance
     from dreamplate.train.brittle import examine, overview, row_of, summary
     from dreamplate.train.memory import load_memory, look
     from dreamplate.train.sheets import sheet
@@ -81,7 +82,8 @@ def brittleness(arguments: list[str]) -> int:
         sure = look(memory, condition).confidence
         rows.append(row_of(memory, condition, finding, sure, make and make(given), recall))
     asked.out.parent.mkdir(parents=True, exist_ok=True)
-    write(sheet(rows), asked.out)
+    recipe = command_provenance("brittleness", asked, [_memory_file(asked.take)])
+    write(sheet(rows).with_metadata(**{KEY: recipe}), asked.out)
     text = json.dumps(report, indent=1, ensure_ascii=False)
     write_bytes_atomic(asked.out.with_suffix(".json"), text.encode(), family=ModelError)
     if not asked.quiet:

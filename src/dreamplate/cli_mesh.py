@@ -80,15 +80,11 @@ def _summary(found: Found, made: Mesh, config: MeshConfig, written: list[Path]) 
 def _write_preview(made: Mesh, config: MeshConfig, up: tuple[float, float, float]) -> None:
     from dreamplate.fields.meshing.preview import camera_around, preview
     from dreamplate.plate import write
-    from dreamplate.take.config import canonical_json, to_dict
-    from dreamplate.take.provenance import KEY
-    from dreamplate.take.record import new_record
+    from dreamplate.take.provenance import KEY, command_provenance
 
     assert config.preview is not None
     # What made the picture is this command, not the fit: redo must not repeat the fit.
-    record = to_dict(new_record("mesh", config, [config.take / "take.yaml"]))
-    keep = ("schema", "kind", "id", "seed", "versions", "sources")
-    recipe = canonical_json({name: record[name] for name in keep} | {"config": to_dict(config)})
+    recipe = command_provenance("mesh", config, [config.take / "take.yaml"])
     picture = preview(made, camera_around(made, up, 640))
     write(picture.with_metadata(**{KEY: recipe}), config.preview)
 

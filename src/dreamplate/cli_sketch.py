@@ -132,9 +132,7 @@ def _learnt(model: Path) -> Draw:
 def _save(made: Plate, asked: SketchCommand, frame: int, file: Path | None) -> None:
     from dreamplate.plate import Sequence, convert, info, write
     from dreamplate.plate.formats import format_for
-    from dreamplate.take.config import canonical_json, to_dict
-    from dreamplate.take.provenance import KEY
-    from dreamplate.take.record import new_record
+    from dreamplate.take.provenance import KEY, command_provenance
 
     target = Path(asked.target)
     if _pattern(asked.target) and not _plain(asked.target):
@@ -154,9 +152,6 @@ def _save(made: Plate, asked: SketchCommand, frame: int, file: Path | None) -> N
         )
         # A video is named and not hashed once more for every frame.
         sources = [path for path in (file, model) if path is not None]
-        record = to_dict(new_record("sketch", asked, sources))
-        keep = ("schema", "kind", "id", "seed", "versions", "sources")
-        recipe = canonical_json({name: record[name] for name in keep} | {"config": to_dict(asked)})
-        made = made.with_metadata(**{KEY: recipe})
+        made = made.with_metadata(**{KEY: command_provenance("sketch", asked, sources)})
     _make_folder(target)
     write(made, target, depth=depth)

@@ -40,7 +40,7 @@ RECIPES = {kind: place for kind, (place, _) in JOBS.items()} | {
 }
 """Kind of recipe → config class: every job, and commands that are done at once."""
 
-PICTURES = ("cameras draw", "mesh", "sketch")
+PICTURES = ("brittleness", "cameras draw", "mesh", "sketch")
 """Commands that leave pictures and are no jobs: what they made cannot be redone from the picture alone."""
 
 _RUNNER = "dreamplate.jobs:run_take"

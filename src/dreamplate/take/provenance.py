@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamplate.errors import TakeError
-from dreamplate.take.config import canonical_json
-from dreamplate.take.record import SCHEMA
+from dreamplate.take.config import Config, canonical_json, to_dict
+from dreamplate.take.record import SCHEMA, new_record
 from dreamplate.take.take import Take
 
 if TYPE_CHECKING:
@@ -28,6 +28,19 @@ def with_provenance(plate: Plate, take: Take) -> Plate:
 def provenance_text(take: Take) -> str:
     """Return the take's recipe as it is written into files."""
     return canonical_json(take.provenance())
+
+
+def command_provenance(kind: str, config: Config, sources: Iterable[Path]) -> str:
+    """Return the recipe of a picture that a command leaves which is no job, as it is written into files.
+
+    Args:
+        kind: The command, one of ``jobs.PICTURES``.
+        config: All it was asked.
+        sources: Files that the picture was made from.
+    """
+    record = to_dict(new_record(kind, config, list(sources)))
+    keep = ("schema", "kind", "id", "seed", "versions", "sources")
+    return canonical_json({name: record[name] for name in keep} | {"config": to_dict(config)})
 
 
 def read_provenance(path: str | os.PathLike[str]) -> dict[str, Any]:
