@@ -36,6 +36,7 @@ IMPORTERS: dict[str, str] = {
     "dvae": "dreamplate.models.layouts.dvae:DVAE",
     "efficientnet-lite": "dreamplate.models.layouts.efficientnet_lite:EFFICIENTNET_LITE",
     "identity": "dreamplate.models.layouts.identity:IDENTITY",
+    "imaginaire-spade": "dreamplate.models.layouts.imaginaire:IMAGINAIRE_SPADE",
     "line-drawer": "dreamplate.models.layouts.line_drawer:LINE_DRAWER",
     "nerf": "dreamplate.models.layouts.nerf:NERF",
     "nerf-list": "dreamplate.models.layouts.nerf:NERF_LIST",
@@ -103,6 +104,10 @@ class Importer:
         prepare: Changes the source tensors (by names without their wrapper) before the rules see them, where
             several are needed for one, or values must be looked at. Raises CheckpointError.
         accepts: What shapes (by names without their wrapper) must fulfil besides the signature.
+        preferred: Part of a wrapper: where several copies of a network are in one file, the one that has it.
+        beyond: Regular expression for what lies beside the network on purpose (optimisers, other networks):
+            dropped, where it is not in the wrapper.
+        licence: Of the weights that were published in this layout; said when nobody says otherwise.
         beside: Other files that belong to a checkpoint, from its path: what is put before the names of their
             tensors, and where they are.
     """
@@ -120,6 +125,9 @@ class Importer:
     prepare: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] | None = None
     accepts: Callable[[Mapping[str, Shape]], bool] | None = None
     beside: Callable[[Path], Mapping[str, Path]] | None = None
+    preferred: str = ""
+    beyond: str = ""
+    licence: str = ""
 
     def wrapper(self, shapes: Mapping[str, Shape]) -> str | None:
         """Return the prefix under which the signature fits (``""`` for none), or ``None`` if it does not."""
@@ -128,7 +136,7 @@ class Importer:
         first = next(iter(self.signature))
         # Wrappers nest: ``state_dict.module.`` is common.
         prefixes = {name.removesuffix(first) for name in shapes if name.endswith(first)}
-        for prefix in sorted(prefixes, key=len):
+        for prefix in sorted(prefixes, key=lambda found: (self.preferred not in found, len(found))):
             if _is_wrapper(prefix, _WRAPPERS + self.wrappers) and all(
                 _fits(shapes.get(prefix + name), shape) for name, shape in self.signature.items()
             ):
@@ -253,13 +261,15 @@ def import_state(
     prefix = importer.wrapper({name: tuple(tensor.shape) for name, tensor in state.items()}) or ""
     made: dict[str, Tensor] = {}
     parts: dict[str, dict[int, Tensor]] = {}
-    unexpected = [name for name in state if not name.startswith(prefix)]
+    outside = [name for name in state if not name.startswith(prefix)]
+    beyond = re.compile(importer.beyond) if importer.beyond else None
+    unexpected = [name for name in outside if beyond is None or not beyond.fullmatch(name)]
     own: Mapping[str, Tensor] = {
         name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)
     }
     if importer.prepare is not None:
         own = importer.prepare(own)
-    dropped = 0
+    dropped = len(outside) - len(unexpected)
     rules = [(re.compile(rule.pattern), rule) for rule in importer.rules]
     for name, tensor in own.items():
         source = prefix + name

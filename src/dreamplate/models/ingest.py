@@ -139,6 +139,8 @@ def _card(own: Card | None, table: Importer, name: str, report: ImportReport) ->
         title=table.title,
         architecture=table.architecture,
         family=table.family,
+        licence=table.licence or "unknown",
+        commercial_use=commercial_use(table.licence),
         settings=dict(report.settings),
         report=report.summary(),
     )

@@ -31,6 +31,7 @@ NETWORKS: dict[str, str] = {
     "pict-unet": "dreamplate.translate.pict:PictUnet",
     "pix2pixhd": "dreamplate.translate.pix2pixhd:Pix2pixhd",
     "spade": "dreamplate.translate.spade:Spade",
+    "imaginaire-spade": "dreamplate.translate.imaginaire_spade:ImaginaireSpade",
     "shots-unet": "dreamplate.translate.shots_net:ShotsNet",
     "stylegan2": "dreamplate.translate.stylegan2_generator:Stylegan2Generator",
     "segmenter": "dreamplate.translate.segmenter_net:SegmenterNet",
@@ -140,13 +141,17 @@ def _from_store(name: str, file: Path) -> Model:
 def _imported(file: Path) -> Model:
     from dreamplate.models.importer import import_state
     from dreamplate.models.ingest import complete_report, recognise
+    from dreamplate.models.licence import commercial_use, log_once, warning
     from dreamplate.models.state import load_any
 
     state = load_any(file, modules=True)
     table = recognise(file, state)
     state, report = import_state(table, state, file)
     complete_report(file, table, report)
-    about = {"licence": "unknown", "importer": table.name}
+    licence = table.licence or "unknown"
+    if table.licence and (sentence := warning(file.name, licence, commercial_use(licence))):
+        log_once(sentence)
+    about = {"licence": licence, "importer": table.name}
     return _of_checkpoint(state, table.architecture, report.settings, file, about)
 
 

@@ -26,6 +26,7 @@ __all__ = ["SPADE", "SPADE_DISCRIMINATOR", "SPADE_ENCODER"]
 EDGED = (36, 184)
 """Channels of published models that take instance edges."""
 DOUBLINGS = {"normal": 5, "more": 6, "most": 7}
+LICENCE = "CC-BY-NC-SA-4.0, as published (weights of your own: say --licence)"
 ENCODER = "netE."
 """What stands before the names of a style encoder that is read together with its generator."""
 
@@ -255,6 +256,7 @@ SPADE = Importer(
     tags=read_options,
     prepare=prepare_generator,
     beside=find_encoder,
+    licence=LICENCE,
 )
 
 SPADE_ENCODER = Importer(
@@ -276,6 +278,7 @@ SPADE_ENCODER = Importer(
     infer=infer_encoder,
     expected=expected_encoder,
     prepare=fold,
+    licence=LICENCE,
 )
 
 SPADE_DISCRIMINATOR = Importer(
@@ -291,4 +294,5 @@ SPADE_DISCRIMINATOR = Importer(
     infer=infer_discriminator,
     expected=expected_discriminator,
     prepare=prepare_discriminator,
+    licence=LICENCE,
 )
