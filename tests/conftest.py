@@ -7,6 +7,7 @@ here; outside tests these annotations are never evaluated.
 from __future__ import annotations
 
 import os
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -25,6 +26,9 @@ def modules_with_shapes() -> list[str]:
         if "\nfrom jaxtyping import" in path.read_text(encoding="utf-8")
     ]
 
+
+# Readers of the reference numbers lie beside this file.
+sys.path.insert(0, str(Path(__file__).parent))
 
 # The hook sees a module only as it is imported, so this must run before any test module is loaded.
 # With the numeric tower an int is good where a float is asked for, as everywhere in Python.

@@ -1,4 +1,4 @@
-"""Readers of the reference numbers lie beside the tests of training."""
+"""Helper modules lie beside the tests."""
 
 from __future__ import annotations
 
@@ -6,4 +6,3 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parents[1] / "train"))

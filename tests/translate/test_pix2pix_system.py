@@ -184,5 +184,5 @@ def test_condition_and_picture_are_moved_alike(policy: str) -> None:
     choice = AugmentOptions(policy=policy, diffaugment="translation")  # type: ignore[arg-type]
     system = build(replace(config(), augment=choice), Port(), Port())
     same = pictures(5)
-    pair = system._pair(same, same, Draws(1, 2))
+    pair = system.pair(same, same, Draws(1, 2))
     assert torch.equal(pair[:, :3], pair[:, 3:]) and torch.equal(pair[:, :3], same) == (policy == "none")

@@ -7,23 +7,22 @@ drawings would be a blur.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor, nn
+from torch import Tensor
 
 from dreamplate.errors import ConfigError
-from dreamplate.train.augmenter import build_augmenter
 from dreamplate.train.batch import Batch
-from dreamplate.train.draws import Draws, seed_of
+from dreamplate.train.draws import seed_of
 from dreamplate.train.losses import GanKind, gan_g, gan_term
 from dreamplate.train.onehot import condition_tensor
-from dreamplate.train.optimise import Optimiser, autocast
+from dreamplate.train.optimise import autocast
 from dreamplate.train.port import Port
 from dreamplate.train.system import Now
 from dreamplate.translate.config import TrainConfig
+from dreamplate.translate.paired import Paired
 from dreamplate.translate.patchgan import PatchGan
 from dreamplate.translate.photosketch_discriminator import GlobalDiscriminator
 from dreamplate.translate.pix2pix_layers import initialise, padded
@@ -52,7 +51,7 @@ def nearest_l1(
     return each.min(1)
 
 
-class Photosketch:
+class Photosketch(Paired):
     """Generator and discriminator that learn by turns.
 
     Args:
@@ -69,26 +68,8 @@ class Photosketch:
         generator: Resnet,
         discriminator: GlobalDiscriminator | PatchGan | None = None,
     ) -> None:
-        self.options, self.given, self.precision = config.photosketch, given, config.learn.precision
-        self.generator: nn.Module = generator
-        self.settings = generator.settings
-        self.discriminator = discriminator
-        self.networks: dict[str, nn.Module] = {"generator": generator}
-        self.augmenter = build_augmenter(config.augment, resumed=config.learn.init is not None)
-        self.optimiser = Optimiser(generator.parameters(), config.learn)
-        self.optimiser_d: Optimiser | None = None
-        if discriminator is not None:
-            self.networks["discriminator"] = discriminator
-            if config.learn.init is not None:
-                discriminator.keep(config.learn.freeze_d)
-            self.optimiser_d = Optimiser(discriminator.parameters(), config.learn, rate=config.learn.rate_d)
-        self.device = torch.device("cpu")
-
-    def to(self, device: torch.device) -> None:
-        """Move everything to a device."""
-        self.device = device
-        for network in self.networks.values():
-            network.to(device)
+        super().__init__(config, given, generator, discriminator)
+        self.options, self.discriminator = config.photosketch, discriminator
 
     def learn(self, batch: Batch, now: Now) -> dict[str, Tensor]:
         """Do one step of the discriminator and one of the generator."""
@@ -106,34 +87,12 @@ class Photosketch:
         loss = self.options.l1 * nearest.mean()
         if self.discriminator is not None:
             with autocast(self.device, self.precision):
-                pair = self._pair(condition, fake, now.draws.named("augment", "generator"))
+                pair = self.pair(condition, fake, now.draws.named("augment", "generator"))
                 opinion = gan_g(self.discriminator(pair), cast(GanKind, self.options.gan))
             figures["loss_g"] = opinion.detach()
             loss = loss + self.options.gan_weight * opinion
         self.optimiser.step(loss, now)
         return figures | {"loss": loss.detach()}
-
-    def make(self, batch: Batch, generator: nn.Module, draws: Draws) -> Tensor:
-        """Return what a generator makes of a batch of any size."""
-        with autocast(self.device, self.precision):
-            return padded(generator, condition_tensor(batch, self.given)).float()
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return networks, optimisers and the state of the augmentation."""
-        state: dict[str, Any] = {name: network.state_dict() for name, network in self.networks.items()}
-        state["optimiser"], state["augmenter"] = self.optimiser.state_dict(), self.augmenter.state_dict()
-        if self.optimiser_d is not None:
-            state["optimiser_d"] = self.optimiser_d.state_dict()
-        return state
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore what ``state_dict`` returned."""
-        for name, network in self.networks.items():
-            network.load_state_dict(state[name])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.augmenter.load_state_dict(state["augmenter"])
-        if self.optimiser_d is not None:
-            self.optimiser_d.load_state_dict(state["optimiser_d"])
 
     def _judge(self, condition: Tensor, targets: Tensor, fake: Tensor, now: Now) -> dict[str, Tensor]:
         """Let the discriminator learn, by half its loss as in pix2pix; returns its figures."""
@@ -142,10 +101,10 @@ class Photosketch:
         with autocast(self.device, self.precision):
             # One drawing of every photograph at a time: batch norm sees batches as they are made.
             true = [
-                self.discriminator(self._pair(condition, drawing, now.draws.named("augment", "real", number)))
+                self.discriminator(self.pair(condition, drawing, now.draws.named("augment", "real", number)))
                 for number, drawing in enumerate(targets.unbind(1))
             ]
-            made = self.discriminator(self._pair(condition, fake, now.draws.named("augment", "fake")))
+            made = self.discriminator(self.pair(condition, fake, now.draws.named("augment", "fake")))
         loss_real = torch.stack([gan_term(scores, True, kind) for scores in true]).mean()
         loss = loss_real + gan_term(made, False, kind)
         self.optimiser_d.step(loss * 0.5, now)
@@ -153,13 +112,6 @@ class Photosketch:
         self.augmenter.observe(scores, now)
         figures = {"score_real": scores.float().mean(), "score_fake": made.detach().float().mean()}
         return {"loss_d": loss.detach(), **figures}
-
-    def _pair(self, condition: Tensor, drawing: Tensor, draws: Draws) -> Tensor:
-        """Return what the discriminator sees: photograph and drawing, moved alike."""
-        seen, beside = self.augmenter(drawing, draws, condition)
-        assert beside is not None
-        joined = torch.cat([beside, seen.to(beside.dtype)], 1)
-        return joined.contiguous(memory_format=torch.channels_last)
 
 
 def build(config: TrainConfig, given: Port | None, made: Port) -> Photosketch:

@@ -9,9 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dreamplate.errors import ModelError
 from dreamplate.nets.statistics import InstanceNorm
-from dreamplate.translate.pix2pix_layers import WIDEST, DownConv, UpConv, channels_last, entry
+from dreamplate.translate.pix2pix_layers import WIDEST, DownConv, UpConv, channels_last, check_size, entry
 
 __all__ = ["PictUnet"]
 
@@ -95,11 +94,7 @@ class PictUnet(nn.Module):
         Args:
             x: Height and width are multiples of ``self.multiple``.
         """
-        if x.shape[-1] % self.multiple or x.shape[-2] % self.multiple:
-            raise ModelError(
-                f"a picture of {x.shape[-1]} x {x.shape[-2]} pixels does not fit this network: both must be"
-                f" multiples of {self.multiple}; pad it"
-            )
+        check_size(x, self.multiple)
         levels: list[Tensor] = []
         h = x
         for level, (down, norm) in enumerate(zip(self.down, self.down_norm, strict=True)):

@@ -21,6 +21,8 @@ __all__ = [
     "ResidualBlock",
     "UpConv",
     "channels_last",
+    "check_residual",
+    "check_size",
     "entry",
     "initialise",
     "make_norm",
@@ -40,6 +42,24 @@ UPSAMPLINGS = ("transposed", "resize")
 def channels_last(network: nn.Module) -> None:
     """Lay out a network's weights as convolutions on processors are fastest (in place)."""
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def check_size(x: Tensor, multiple: int) -> None:
+    """Raise ModelError unless height and width of ``(n, c, h, w)`` are multiples of a network's own."""
+    if x.shape[-1] % multiple or x.shape[-2] % multiple:
+        raise ModelError(
+            f"a picture of {x.shape[-1]} x {x.shape[-2]} pixels does not fit this network: both must be"
+            f" multiples of {multiple}; pad it"
+        )
+
+
+def check_residual(residual: bool, given: int, made: int) -> None:
+    """Raise ModelError where a network shall make a change of its input, of other channels than it has."""
+    if residual and given != made:
+        raise ModelError(
+            f"a residual model needs as many channels in as out, and has {given} and {made};"
+            " turn residual off"
+        )
 
 
 def make_norm(kind: str, width: int) -> nn.Module:

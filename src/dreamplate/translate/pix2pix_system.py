@@ -7,8 +7,7 @@ learnt, as the authors' code does.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -16,16 +15,16 @@ from torch import Tensor, nn
 from dreamplate.errors import ConfigError
 from dreamplate.nets.dropout import set_dropout
 from dreamplate.nets.statistics import set_statistics
-from dreamplate.train.augmenter import build_augmenter
 from dreamplate.train.batch import Batch
-from dreamplate.train.draws import Draws, seed_of
+from dreamplate.train.draws import seed_of
 from dreamplate.train.losses import GanKind, feature_matching, gan_d, gan_g, l1
 from dreamplate.train.onehot import condition_tensor
-from dreamplate.train.optimise import Optimiser, autocast
+from dreamplate.train.optimise import autocast
 from dreamplate.train.perceptual import build_perceptual
 from dreamplate.train.port import Port
 from dreamplate.train.system import Now
 from dreamplate.translate.config import TrainConfig
+from dreamplate.translate.paired import Paired
 from dreamplate.translate.patchgan import PatchGan, layers_of
 from dreamplate.translate.pix2pix_layers import initialise, padded
 from dreamplate.translate.resnet import Resnet
@@ -34,7 +33,7 @@ from dreamplate.translate.unet import Unet
 __all__ = ["Pix2pix", "build"]
 
 
-class Pix2pix:
+class Pix2pix(Paired):
     """Generator and discriminator that learn by turns.
 
     Args:
@@ -53,27 +52,8 @@ class Pix2pix:
         discriminator: PatchGan | None = None,
         perceptual: nn.Module | None = None,
     ) -> None:
-        self.options, self.given, self.precision = config.pix2pix, given, config.learn.precision
-        self.generator: nn.Module = generator
-        self.settings = generator.settings
-        self.discriminator, self.perceptual = discriminator, perceptual
-        self.networks: dict[str, nn.Module] = {"generator": generator}
-        self.augmenter = build_augmenter(config.augment, resumed=config.learn.init is not None)
-        self.optimiser = Optimiser(generator.parameters(), config.learn)
-        self.optimiser_d: Optimiser | None = None
-        if discriminator is not None:
-            self.networks["discriminator"] = discriminator
-            if config.learn.init is not None:
-                discriminator.keep(config.learn.freeze_d)
-            self.optimiser_d = Optimiser(discriminator.parameters(), config.learn, rate=config.learn.rate_d)
-        self.device = torch.device("cpu")
-
-    def to(self, device: torch.device) -> None:
-        """Move everything to a device."""
-        self.device = device
-        for network in (*self.networks.values(), self.perceptual):
-            if network is not None:
-                network.to(device)
+        super().__init__(config, given, generator, discriminator, perceptual)
+        self.options, self.discriminator = config.pix2pix, discriminator
 
     def learn(self, batch: Batch, now: Now) -> dict[str, Tensor]:
         """Do one step of the discriminator and one of the generator."""
@@ -99,34 +79,12 @@ class Pix2pix:
         set_dropout(self.generator, None)
         return figures | {"loss": loss.detach()}
 
-    def make(self, batch: Batch, generator: nn.Module, draws: Draws) -> Tensor:
-        """Return what a generator makes of a batch of any size."""
-        with autocast(self.device, self.precision):
-            return padded(generator, condition_tensor(batch, self.given)).float()
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return networks, optimisers and the state of the augmentation."""
-        state: dict[str, Any] = {name: network.state_dict() for name, network in self.networks.items()}
-        state["optimiser"], state["augmenter"] = self.optimiser.state_dict(), self.augmenter.state_dict()
-        if self.optimiser_d is not None:
-            state["optimiser_d"] = self.optimiser_d.state_dict()
-        return state
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore what ``state_dict`` returned."""
-        for name, network in self.networks.items():
-            network.load_state_dict(state[name])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.augmenter.load_state_dict(state["augmenter"])
-        if self.optimiser_d is not None:
-            self.optimiser_d.load_state_dict(state["optimiser_d"])
-
     def _judge(self, condition: Tensor, real: Tensor, fake: Tensor, now: Now) -> dict[str, Tensor]:
         """Let the discriminator learn; returns its figures."""
         assert self.discriminator is not None and self.optimiser_d is not None
         pairs = [
-            self._pair(condition, real, now.draws.named("augment", "real")),
-            self._pair(condition, fake, now.draws.named("augment", "fake")),
+            self.pair(condition, real, now.draws.named("augment", "real")),
+            self.pair(condition, fake, now.draws.named("augment", "fake")),
         ]
         with autocast(self.device, self.precision):
             # With batch norm, real and made pictures together would have other statistics than the paper's.
@@ -147,24 +105,17 @@ class Pix2pix:
         assert self.discriminator is not None
         draws = now.draws.named("augment", "generator")
         with autocast(self.device, self.precision):
-            features = self.discriminator.features(self._pair(condition, fake, draws))
+            features = self.discriminator.features(self.pair(condition, fake, draws))
             loss = self.options.gan_weight * gan_g(features[-1], cast(GanKind, self.options.gan))
             figures["loss_g"] = loss.detach()
             if self.options.feature_matching:
                 with torch.no_grad():
-                    wanted = self.discriminator.features(self._pair(condition, real, draws))
+                    wanted = self.discriminator.features(self.pair(condition, real, draws))
                 layers = len(features) - 1
                 matched = feature_matching(features[:-1], wanted[:-1], 1 / layers)
                 figures["feature_matching"] = matched.detach()
                 loss = loss + self.options.feature_matching * matched
         return loss
-
-    def _pair(self, condition: Tensor, image: Tensor, draws: Draws) -> Tensor:
-        """Return what the discriminator sees: condition and picture, moved alike."""
-        seen, beside = self.augmenter(image, draws, condition)
-        assert beside is not None
-        joined = torch.cat([beside, seen.to(beside.dtype)], 1)
-        return joined.contiguous(memory_format=torch.channels_last)
 
 
 def build(config: TrainConfig, given: Port | None, made: Port) -> Pix2pix:

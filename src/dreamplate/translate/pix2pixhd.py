@@ -15,6 +15,7 @@ from dreamplate.translate.pix2pix_layers import (
     ResidualBlock,
     UpConv,
     channels_last,
+    check_size,
     entry,
     make_norm,
     reflect,
@@ -171,11 +172,7 @@ class Pix2pixhd(nn.Module):
             x: Height and width are multiples of ``self.multiple``; with or without the channels of features.
             z: Where features are missing, what chooses them (see the class); None is 0.
         """
-        if x.shape[-1] % self.multiple or x.shape[-2] % self.multiple:
-            raise ModelError(
-                f"a picture of {x.shape[-1]} x {x.shape[-2]} pixels does not fit this network: both must be"
-                f" multiples of {self.multiple}; pad it"
-            )
+        check_size(x, self.multiple)
         if self.features and x.shape[1] == self.given:
             x = torch.cat([x, self.choose(x, z).to(x.dtype)], 1)
         levels = [x]

@@ -29,6 +29,7 @@ from dreamplate.train.perceptual import build_perceptual
 from dreamplate.train.port import Port
 from dreamplate.train.system import Now
 from dreamplate.translate.config import TrainConfig
+from dreamplate.translate.paired import seen_together
 from dreamplate.translate.pix2pix_layers import channels_last, initialise, mirrored, padded, reflect
 from dreamplate.translate.pix2pixhd import Pix2pixhd
 from dreamplate.translate.pix2pixhd_discriminator import MultiScale, halved
@@ -204,8 +205,8 @@ class Pix2pixhdSystem:
     def _judge(self, condition: Tensor, real: Tensor, fake: Tensor, now: Now) -> dict[str, Tensor]:
         """Let the discriminators learn; returns their figures."""
         pairs = [
-            self._pair(condition, real, now.draws.named("augment", "real")),
-            self._pair(condition, fake, now.draws.named("augment", "fake")),
+            seen_together(self.augmenter, condition, real, now.draws.named("augment", "real")),
+            seen_together(self.augmenter, condition, fake, now.draws.named("augment", "fake")),
         ]
         with autocast(self.device, self.precision):
             true, made = _scores(self.discriminator, pairs, apart=self.options.norm_d == "batch")
@@ -227,12 +228,12 @@ class Pix2pixhdSystem:
         """Return the generator's loss, and add its parts to the figures."""
         options, draws = self.options, now.draws.named("augment", "generator")
         with autocast(self.device, self.precision):
-            features = self.discriminator(self._pair(condition, fake, draws))
+            features = self.discriminator(seen_together(self.augmenter, condition, fake, draws))
             loss = gan_g([scale[-1] for scale in features], options.gan, "sum")
             figures["loss_g"] = loss.detach()
             if options.feature_matching:
                 with torch.no_grad():
-                    wanted = self.discriminator(self._pair(condition, image, draws))
+                    wanted = self.discriminator(seen_together(self.augmenter, condition, image, draws))
                 share = 4 / (options.layers_d + 1) / options.scales
                 inner = [[scale[:-1] for scale in found] for found in (features, wanted)]
                 matched = feature_matching(inner[0], inner[1], share)
@@ -255,13 +256,6 @@ class Pix2pixhdSystem:
             parameter.grad = torch.zeros_like(parameter) if gradient is None else gradient
         for learner in learners:
             learner.apply(now)
-
-    def _pair(self, condition: Tensor, image: Tensor, draws: Draws) -> Tensor:
-        """Return what the discriminators see: condition and picture, moved alike."""
-        seen, beside = self.augmenter(image, draws, condition)
-        assert beside is not None
-        joined = torch.cat([beside, seen.to(beside.dtype)], 1)
-        return joined.contiguous(memory_format=torch.channels_last)
 
 
 def _scores(network: MultiScale, pairs: list[Tensor], apart: bool) -> tuple[list[Tensor], list[Tensor]]:

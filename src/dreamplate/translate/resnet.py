@@ -10,11 +10,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dreamplate.errors import ModelError
 from dreamplate.translate.pix2pix_layers import (
     ResidualBlock,
     UpConv,
     channels_last,
+    check_residual,
+    check_size,
     entry,
     make_norm,
     reflect,
@@ -59,11 +60,7 @@ class Resnet(nn.Module):
         bias: bool | None = None,
     ) -> None:
         super().__init__()
-        if residual and given != made:
-            raise ModelError(
-                f"a residual model needs as many channels in as out, and has {given} and {made};"
-                " turn residual off"
-            )
+        check_residual(residual, given, made)
         bias = norm != "batch" if bias is None else bias
         self.settings: dict[str, int | float | str] = {
             "architecture": "pix2pix-resnet",
@@ -123,11 +120,7 @@ class Resnet(nn.Module):
         Args:
             x: Height and width are multiples of ``self.multiple``, at least two of them.
         """
-        if x.shape[-1] % self.multiple or x.shape[-2] % self.multiple:
-            raise ModelError(
-                f"a picture of {x.shape[-1]} x {x.shape[-2]} pixels does not fit this network: both must be"
-                f" multiples of {self.multiple}; pad it"
-            )
+        check_size(x, self.multiple)
         h = self.last(reflect(self.features(x), 3))
         return cast(Tensor, x + h if self.residual else torch.tanh(h))
 

@@ -10,11 +10,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dreamplate.errors import ModelError
 from dreamplate.translate.pix2pix_layers import (
     ResidualBlock,
     UpConv,
     channels_last,
+    check_residual,
+    check_size,
     entry,
     make_norm,
     reflect,
@@ -60,11 +61,7 @@ class ShotsNet(nn.Module):
         guides: int = 0,
     ) -> None:
         super().__init__()
-        if residual and given != made:
-            raise ModelError(
-                f"a residual model needs as many channels in as out, and has {given} and {made};"
-                " turn residual off"
-            )
+        check_residual(residual, given, made)
         self.settings: dict[str, int | float | str] = {
             "architecture": "shots-unet",
             "given": given,
@@ -132,11 +129,7 @@ class ShotsNet(nn.Module):
             x: Frames, or parts of what `guided` returned. Height and width are multiples of 4, 8 at
                 least.
         """
-        if x.shape[-1] % self.multiple or x.shape[-2] % self.multiple:
-            raise ModelError(
-                f"a picture of {x.shape[-1]} x {x.shape[-2]} pixels does not fit this network: both must be"
-                f" multiples of {self.multiple}; pad it"
-            )
+        check_size(x, self.multiple)
         if x.shape[1] == self.given:
             x = self.guided(x)
         full = functional.relu(self.first_norm(self.first(reflect(x, 1))))

@@ -11,27 +11,26 @@ frame is normalised by what it shows; the generator adds to its input where it c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from dreamplate.errors import ConfigError, ModelError
-from dreamplate.train.augmenter import build_augmenter
 from dreamplate.train.batch import Batch
 from dreamplate.train.draws import Draws, seed_of
 from dreamplate.train.losses import GanKind, gan_d, gan_g, l1
 from dreamplate.train.onehot import condition_tensor
-from dreamplate.train.optimise import Optimiser, autocast
+from dreamplate.train.optimise import autocast
 from dreamplate.train.perceptual import build_perceptual
 from dreamplate.train.port import Port
 from dreamplate.train.processes import world
 from dreamplate.train.system import Now
 from dreamplate.translate.config import TrainConfig
+from dreamplate.translate.paired import Paired
 from dreamplate.translate.patchgan import PatchGan, layers_of
-from dreamplate.translate.pix2pix_layers import initialise, padded
+from dreamplate.translate.pix2pix_layers import initialise
 from dreamplate.translate.shots_net import ShotsNet
 
 __all__ = ["Shots", "build", "cut_patches", "patch_corners"]
@@ -84,7 +83,7 @@ def cut_patches(frames: Float[Tensor, "n c h w"], corners: Tensor, side: int) ->
     return torch.stack(found).contiguous(memory_format=torch.channels_last)
 
 
-class Shots:
+class Shots(Paired):
     """Generator and discriminator that learn by turns, from patches of the frames in each batch.
 
     Args:
@@ -103,28 +102,8 @@ class Shots:
         discriminator: PatchGan | None = None,
         perceptual: nn.Module | None = None,
     ) -> None:
-        self.options, self.given, self.precision = config.shots, given, config.learn.precision
-        self.generator: nn.Module = generator
-        self.guided = generator.guided
-        self.settings = generator.settings
-        self.discriminator, self.perceptual = discriminator, perceptual
-        self.networks: dict[str, nn.Module] = {"generator": generator}
-        self.augmenter = build_augmenter(config.augment, resumed=config.learn.init is not None)
-        self.optimiser = Optimiser(generator.parameters(), config.learn)
-        self.optimiser_d: Optimiser | None = None
-        if discriminator is not None:
-            self.networks["discriminator"] = discriminator
-            if config.learn.init is not None:
-                discriminator.keep(config.learn.freeze_d)
-            self.optimiser_d = Optimiser(discriminator.parameters(), config.learn, rate=config.learn.rate_d)
-        self.device = torch.device("cpu")
-
-    def to(self, device: torch.device) -> None:
-        """Move everything to a device."""
-        self.device = device
-        for network in (*self.networks.values(), self.perceptual):
-            if network is not None:
-                network.to(device)
+        super().__init__(config, given, generator, discriminator, perceptual)
+        self.options, self.discriminator, self.guided = config.shots, discriminator, generator.guided
 
     def patches(self, batch: Batch, draws: Draws) -> tuple[Tensor, Tensor, Tensor]:
         """Return patches of a batch: condition with guides, painting, and how much each pixel counts."""
@@ -154,7 +133,7 @@ class Shots:
         figures["l1"] = off.detach()
         loss = options.l1 * off
         if self.discriminator is not None:
-            pair = self._pair(condition, shown, now.draws.named("augment", "generator"))
+            pair = self.pair(condition, shown, now.draws.named("augment", "generator"))
             with autocast(self.device, self.precision):
                 opinion = gan_g(self.discriminator(pair), cast(GanKind, options.gan))
             figures["loss_g"] = opinion.detach()
@@ -167,34 +146,12 @@ class Shots:
         self.optimiser.step(loss, now)
         return figures | {"loss": loss.detach()}
 
-    def make(self, batch: Batch, generator: nn.Module, draws: Draws) -> Tensor:
-        """Return what a generator makes of whole frames of any size."""
-        with autocast(self.device, self.precision):
-            return padded(generator, condition_tensor(batch, self.given)).float()
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return networks, optimisers and the state of the augmentation."""
-        state: dict[str, Any] = {name: network.state_dict() for name, network in self.networks.items()}
-        state["optimiser"], state["augmenter"] = self.optimiser.state_dict(), self.augmenter.state_dict()
-        if self.optimiser_d is not None:
-            state["optimiser_d"] = self.optimiser_d.state_dict()
-        return state
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore what ``state_dict`` returned."""
-        for name, network in self.networks.items():
-            network.load_state_dict(state[name])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.augmenter.load_state_dict(state["augmenter"])
-        if self.optimiser_d is not None:
-            self.optimiser_d.load_state_dict(state["optimiser_d"])
-
     def _judge(self, condition: Tensor, real: Tensor, fake: Tensor, now: Now) -> dict[str, Tensor]:
         """Let the discriminator learn; returns its figures."""
         assert self.discriminator is not None and self.optimiser_d is not None
         pairs = [
-            self._pair(condition, real, now.draws.named("augment", "real")),
-            self._pair(condition, fake, now.draws.named("augment", "fake")),
+            self.pair(condition, real, now.draws.named("augment", "real")),
+            self.pair(condition, fake, now.draws.named("augment", "fake")),
         ]
         with autocast(self.device, self.precision):
             true, made = self.discriminator(torch.cat(pairs)).chunk(2)
@@ -203,12 +160,6 @@ class Shots:
         self.augmenter.observe(true.detach(), now)
         scores = {"score_real": true.detach().float().mean(), "score_fake": made.detach().float().mean()}
         return {"loss_d": loss.detach(), **scores}
-
-    def _pair(self, condition: Tensor, image: Tensor, draws: Draws) -> Tensor:
-        """Return what the discriminator sees: frame and painting, moved alike."""
-        seen, beside = self.augmenter(image, draws, condition)
-        assert beside is not None
-        return torch.cat([beside, seen.to(beside.dtype)], 1).contiguous(memory_format=torch.channels_last)
 
 
 def build(config: TrainConfig, given: Port | None, made: Port) -> Shots:

@@ -12,9 +12,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dreamplate.errors import ModelError
 from dreamplate.nets.dropout import Dropout
-from dreamplate.translate.pix2pix_layers import WIDEST, DownConv, UpConv, channels_last, entry, make_norm
+from dreamplate.translate.pix2pix_layers import (
+    WIDEST,
+    DownConv,
+    UpConv,
+    channels_last,
+    check_residual,
+    check_size,
+    entry,
+    make_norm,
+)
 
 __all__ = ["Unet"]
 
@@ -61,11 +69,7 @@ class Unet(nn.Module):
         bias: bool | None = None,
     ) -> None:
         super().__init__()
-        if residual and given != made:
-            raise ModelError(
-                f"a residual model needs as many channels in as out, and has {given} and {made};"
-                " turn residual off"
-            )
+        check_residual(residual, given, made)
         # Batch norm has an offset of its own: a bias before it would have no effect.
         bias = norm != "batch" if bias is None else bias
         self.settings: dict[str, int | float | str] = {
@@ -122,11 +126,7 @@ class Unet(nn.Module):
         Args:
             x: Height and width are multiples of ``self.multiple``.
         """
-        if x.shape[-1] % self.multiple or x.shape[-2] % self.multiple:
-            raise ModelError(
-                f"a picture of {x.shape[-1]} x {x.shape[-2]} pixels does not fit this network: both must be"
-                f" multiples of {self.multiple}; pad it"
-            )
+        check_size(x, self.multiple)
         levels: list[Tensor] = []
         h = x
         for level, (conv, norm) in enumerate(zip(self.down, self.down_norm, strict=True)):
