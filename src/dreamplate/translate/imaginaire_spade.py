@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dreamplate.errors import ModelError
+from dreamplate.models.layouts.imaginaire import MULTIPLIERS, STYLED, blocks_of
 from dreamplate.nets.statistics import BatchNorm
 from dreamplate.translate.spade_layers import (
     SLOPE,
@@ -29,26 +30,10 @@ from dreamplate.translate.spade_layers import (
     SpadeNorm,
 )
 
-__all__ = ["MULTIPLIERS", "ImaginaireSpade", "blocks_of"]
+__all__ = ["ImaginaireSpade"]
 
-MULTIPLIERS = {1: 1.0, 2: 0.5, 3: 0.33}
-"""What the sum of pictures is multiplied by, for each number of them."""
 SIDE = 256
 """Pictures whose style is read are resized to this."""
-STYLED = {"head_0": (8, 16), "up_0a": (8, 8), "up_1a": (4, 4), "up_2a": (4, 4)}
-"""Convolutions that take the style: channels in and out, as multiples of the width."""
-
-
-def blocks_of(width: int, pictures: int) -> dict[str, tuple[int, int]]:
-    """Return the residual blocks in order: channels in and out."""
-    blocks = {"head_1": (16, 16), "head_2": (16, 16), "up_0a": (16, 8), "up_0b": (8, 8), "up_1a": (8, 4)}
-    blocks |= {"up_1b": (4, 4), "up_2a": (4, 4), "up_2b": (4, 2)}
-    found = {name: (before * width, after * width) for name, (before, after) in blocks.items()}
-    if pictures > 1:
-        found |= {"up_3a": (2 * width, width), "up_3b": (width, width)}
-    if pictures > 2:
-        found |= {"up_4a": (width, width // 2), "up_4b": (width // 2, width // 2)}
-    return found
 
 
 class StyleConv(nn.Module):

@@ -13,14 +13,18 @@ from typing import TYPE_CHECKING
 
 from dreamplate.errors import CheckpointError
 from dreamplate.models.importer import Importer, Rule, Settings, Shape
+from dreamplate.models.layouts.spade import pair, shape_of
 from dreamplate.models.layouts.spectral import fold
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["IMAGINAIRE_SPADE"]
+__all__ = ["IMAGINAIRE_SPADE", "MULTIPLIERS", "STYLED", "blocks_of"]
 
 MULTIPLIERS = {1: 1.0, 2: 0.5, 3: 0.33}
+"""What the sum of pictures is multiplied by, for each number of them."""
+STYLED = {"head_0": (8, 16), "up_0a": (8, 8), "up_1a": (4, 4), "up_2a": (4, 4)}
+"""Convolutions that take the style: channels in and out, as multiples of the width."""
 _G = r"spade_generator\."
 _CONV = r"(?:\.layers\.conv)?\.(weight|bias)"
 _NORM = rf"{_G}(head_\d|up_\d[ab])\.conv_block_([01s])\.layers\.norm"
@@ -104,7 +108,10 @@ def _fold_affine(made: dict[str, Tensor], name: str) -> None:
 
 def infer(shapes: Mapping[str, Shape]) -> Settings:
     """Read all sizes from the shapes; 185 channels are COCO's with instance edges, as published."""
-    shared, last = _shape(shapes, "blocks.head_1.norm_0.shared.weight"), _shape(shapes, "pictures.0.weight")
+    shared, last = (
+        shape_of(shapes, "blocks.head_1.norm_0.shared.weight"),
+        shape_of(shapes, "pictures.0.weight"),
+    )
     pictures = sum(f"pictures.{place}.weight" in shapes for place in range(3))
     return {
         "entry": shared[1],
@@ -114,10 +121,10 @@ def infer(shapes: Mapping[str, Shape]) -> Settings:
         "hidden": shared[0],
         "kernel": shared[2],
         "kernel_last": last[2],
-        "z_dim": _shape(shapes, "dense.0.weight")[1],
+        "z_dim": shape_of(shapes, "dense.0.weight")[1],
         "pictures": pictures,
         "multiplier": MULTIPLIERS.get(pictures, 1.0),
-        "style_width": _shape(shapes, "encoder.convs.0.weight")[0],
+        "style_width": shape_of(shapes, "encoder.convs.0.weight")[0],
     }
 
 
@@ -126,42 +133,43 @@ def expected(settings: Settings) -> Mapping[str, Shape]:
     given = {name: int(value) for name, value in settings.items() if name != "multiplier"}
     width, entry, z, channels = (given[name] for name in ("width", "entry", "z_dim", "channels"))
     kernel, hidden, pictures = (given[name] for name in ("kernel", "hidden", "pictures"))
-    needed = _pair("dense.0", (2 * z, z)) | _pair("dense.1", (2 * z, 2 * z))
-    needed |= _pair("first", (8 * width, entry, 3, 3))
-    for name, before, after in (("head_0", 8, 16), ("up_0a", 8, 8), ("up_1a", 4, 4), ("up_2a", 4, 4)):
+    needed = pair("dense.0", (2 * z, z)) | pair("dense.1", (2 * z, 2 * z))
+    needed |= pair("first", (8 * width, entry, 3, 3))
+    for name, (before, after) in STYLED.items():
         stem, size = f"styled.{name}", before * width
-        needed |= _norm(f"{stem}.norm", size) | _pair(f"{stem}.modulation", (2 * size, 2 * z))
-        needed |= _pair(f"{stem}.conv", (after * width, size, 3, 3))
-    for name, before, after in _blocks(width, pictures):
+        needed |= _norm(f"{stem}.norm", size) | pair(f"{stem}.modulation", (2 * size, 2 * z))
+        needed |= pair(f"{stem}.conv", (after * width, size, 3, 3))
+    for name, (before, after) in blocks_of(width, pictures).items():
         middle, stem = min(before, after), f"blocks.{name}"
         norms = [("norm_0", before), ("norm_1", middle)] + [("norm_s", before)] * (before != after)
         for norm, size in norms:
             needed |= _norm(f"{stem}.{norm}.norm", size)
-            needed |= _pair(f"{stem}.{norm}.shared", (hidden, entry, kernel, kernel))
-            needed |= _pair(f"{stem}.{norm}.modulation", (2 * size, hidden, kernel, kernel))
-        needed |= _pair(f"{stem}.conv_0", (middle, before, 3, 3))
-        needed |= _pair(f"{stem}.conv_1", (after, middle, 3, 3))
+            needed |= pair(f"{stem}.{norm}.shared", (hidden, entry, kernel, kernel))
+            needed |= pair(f"{stem}.{norm}.modulation", (2 * size, hidden, kernel, kernel))
+        needed |= pair(f"{stem}.conv_0", (middle, before, 3, 3))
+        needed |= pair(f"{stem}.conv_1", (after, middle, 3, 3))
         if before != after:
             needed[f"{stem}.conv_s.weight"] = (after, before, 1, 1)
     last = given["kernel_last"]
     for place, size in enumerate([2 * width, width, width // 2][:pictures]):
-        needed |= _pair(f"pictures.{place}", (channels, size, last, last))
+        needed |= pair(f"pictures.{place}", (channels, size, last, last))
     if given["style_width"]:
         widths = (channels, *(given["style_width"] * factor for factor in (1, 2, 4, 8, 8, 8)))
         for layer in range(6):
-            needed |= _pair(f"encoder.convs.{layer}", (widths[layer + 1], widths[layer], 3, 3))
-        needed |= _pair("encoder.mean", (z, 16 * widths[-1])) | _pair("encoder.spread", (z, 16 * widths[-1]))
+            needed |= pair(f"encoder.convs.{layer}", (widths[layer + 1], widths[layer], 3, 3))
+        needed |= pair("encoder.mean", (z, 16 * widths[-1])) | pair("encoder.spread", (z, 16 * widths[-1]))
     return needed
 
 
-def _blocks(width: int, pictures: int) -> list[tuple[str, int, int]]:
-    rungs = [("head_1", 16, 16), ("head_2", 16, 16), ("up_0a", 16, 8), ("up_0b", 8, 8), ("up_1a", 8, 4)]
-    rungs += [("up_1b", 4, 4), ("up_2a", 4, 4), ("up_2b", 4, 2)]
-    found = [(name, before * width, after * width) for name, before, after in rungs]
+def blocks_of(width: int, pictures: int) -> dict[str, tuple[int, int]]:
+    """Return the residual blocks in order: channels in and out."""
+    blocks = {"head_1": (16, 16), "head_2": (16, 16), "up_0a": (16, 8), "up_0b": (8, 8), "up_1a": (8, 4)}
+    blocks |= {"up_1b": (4, 4), "up_2a": (4, 4), "up_2b": (4, 2)}
+    found = {name: (before * width, after * width) for name, (before, after) in blocks.items()}
     if pictures > 1:
-        found += [("up_3a", 2 * width, width), ("up_3b", width, width)]
+        found |= {"up_3a": (2 * width, width), "up_3b": (width, width)}
     if pictures > 2:
-        found += [("up_4a", width, width // 2), ("up_4b", width // 2, width // 2)]
+        found |= {"up_4a": (width, width // 2), "up_4b": (width // 2, width // 2)}
     return found
 
 
@@ -171,16 +179,6 @@ def _norm(name: str, size: int) -> dict[str, Shape]:
         f"{name}.running_var": (size,),
         f"{name}.num_batches_tracked": (),
     }
-
-
-def _pair(name: str, shape: Shape) -> dict[str, Shape]:
-    return {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
-
-
-def _shape(shapes: Mapping[str, Shape], name: str) -> Shape:
-    """Return a shape, or zeros where the tensor is absent, which then shows as missing."""
-    found = shapes.get(name, ())
-    return found + (0,) * (4 - len(found))
 
 
 IMAGINAIRE_SPADE = Importer(

@@ -21,7 +21,7 @@ from dreamplate.models.layouts.spectral import fold
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["SPADE", "SPADE_DISCRIMINATOR", "SPADE_ENCODER"]
+__all__ = ["SPADE", "SPADE_DISCRIMINATOR", "SPADE_ENCODER", "pair", "shape_of"]
 
 EDGED = (36, 184)
 """Channels of published models that take instance edges."""
@@ -33,14 +33,14 @@ ENCODER = "netE."
 
 def infer(shapes: Mapping[str, Shape]) -> Settings:
     """Read all sizes from the shapes."""
-    width = _shape(shapes, "blocks.head_0.conv_0.weight")[0] // 16
-    shared = _shape(shapes, "blocks.head_0.norm_0.shared.weight")
+    width = shape_of(shapes, "blocks.head_0.conv_0.weight")[0] // 16
+    shared = shape_of(shapes, "blocks.head_0.norm_0.shared.weight")
     first = shapes.get("first.weight", ())
     settings: dict[str, int | float | str] = {
         "architecture": "spade",
         "entry": shared[1],
         "edges": int(shared[1] in EDGED),
-        "channels": _shape(shapes, "last.weight")[0],
+        "channels": shape_of(shapes, "last.weight")[0],
         "width": width,
         "hidden": shared[0],
         "kernel": shared[2],
@@ -49,7 +49,7 @@ def infer(shapes: Mapping[str, Shape]) -> Settings:
         "norm": "batch" if "blocks.head_0.norm_0.norm.running_mean" in shapes else "instance",
         "noise": "start" if len(first) == 2 else "none",
         "z_dim": first[1] if len(first) == 2 else 0,
-        "style_width": _shape(shapes, "encoder.convs.0.weight")[0],
+        "style_width": shape_of(shapes, "encoder.convs.0.weight")[0],
         "spectral": 0,
     }
     if len(first) == 2 and width:
@@ -71,23 +71,23 @@ def expected(settings: Settings) -> Mapping[str, Shape]:
     """Return every tensor of the generator that these settings describe."""
     width, entry, hidden = (int(settings[name]) for name in ("width", "entry", "hidden"))
     kernel, start = int(settings["kernel"]), 16 * width
-    needed = _pair("last", (int(settings["channels"]), _ladder(settings)[-1][2], 3, 3))
+    needed = pair("last", (int(settings["channels"]), _ladder(settings)[-1][2], 3, 3))
     if settings["noise"] == "start":
         area = int(settings["start_height"]) * int(settings["start_width"])
-        needed |= _pair("first", (start * area, int(settings["z_dim"])))
+        needed |= pair("first", (start * area, int(settings["z_dim"])))
     else:
-        needed |= _pair("first", (start, entry, 3, 3))
+        needed |= pair("first", (start, entry, 3, 3))
     for name, before, after in _ladder(settings):
         middle, stem = min(before, after), f"blocks.{name}"
         norms = [("norm_0", before), ("norm_1", middle)] + [("norm_s", before)] * (before != after)
         for norm, channels in norms:
-            needed |= _pair(f"{stem}.{norm}.shared", (hidden, entry, kernel, kernel))
-            needed |= _pair(f"{stem}.{norm}.modulation", (2 * channels, hidden, kernel, kernel))
+            needed |= pair(f"{stem}.{norm}.shared", (hidden, entry, kernel, kernel))
+            needed |= pair(f"{stem}.{norm}.modulation", (2 * channels, hidden, kernel, kernel))
             if settings["norm"] == "batch":
                 needed |= {f"{stem}.{norm}.norm.running_{what}": (channels,) for what in ("mean", "var")}
                 needed[f"{stem}.{norm}.norm.num_batches_tracked"] = ()
-        needed |= _pair(f"{stem}.conv_0", (middle, before, 3, 3))
-        needed |= _pair(f"{stem}.conv_1", (after, middle, 3, 3))
+        needed |= pair(f"{stem}.conv_0", (middle, before, 3, 3))
+        needed |= pair(f"{stem}.conv_1", (after, middle, 3, 3))
         if before != after:
             needed[f"{stem}.conv_s.weight"] = (after, before, 1, 1)
     if settings["style_width"]:
@@ -105,11 +105,11 @@ def _ladder(settings: Settings) -> list[tuple[str, int, int]]:
 
 def infer_encoder(shapes: Mapping[str, Shape]) -> Settings:
     """Read the encoder's sizes from the shapes."""
-    first = _shape(shapes, "convs.0.weight")
+    first = shape_of(shapes, "convs.0.weight")
     return {
         "width": first[0],
         "channels": first[1],
-        "z_dim": _shape(shapes, "mean.weight")[0],
+        "z_dim": shape_of(shapes, "mean.weight")[0],
     }
 
 
@@ -118,12 +118,12 @@ def expected_encoder(settings: Settings) -> Mapping[str, Shape]:
     width, z_dim = int(settings["width"]), int(settings["z_dim"])
     widths = [int(settings["channels"])] + [width * factor for factor in (1, 2, 4, 8, 8, 8)]
     needed: dict[str, Shape] = {f"convs.{i}.weight": (widths[i + 1], widths[i], 3, 3) for i in range(6)}
-    return needed | _pair("mean", (z_dim, 128 * width)) | _pair("spread", (z_dim, 128 * width))
+    return needed | pair("mean", (z_dim, 128 * width)) | pair("spread", (z_dim, 128 * width))
 
 
 def infer_discriminator(shapes: Mapping[str, Shape]) -> Settings:
     """Read the discriminator's sizes from the shapes."""
-    first = _shape(shapes, "scales.0.first.weight")
+    first = shape_of(shapes, "scales.0.first.weight")
     convs = _numbers(shapes, r"scales\.0\.convs\.(\d{1,3})\.weight")
     return {
         "entry": first[1],
@@ -140,9 +140,9 @@ def expected_discriminator(settings: Settings) -> Mapping[str, Shape]:
     needed: dict[str, Shape] = {}
     for scale in range(int(settings["scales"])):
         stem = f"scales.{scale}"
-        needed |= _pair(f"{stem}.first", (width, int(settings["entry"]), 4, 4))
+        needed |= pair(f"{stem}.first", (width, int(settings["entry"]), 4, 4))
         needed |= {f"{stem}.convs.{i}.weight": (widths[i + 1], widths[i], 4, 4) for i in range(layers - 1)}
-        needed |= _pair(f"{stem}.last", (1, widths[-1], 4, 4))
+        needed |= pair(f"{stem}.last", (1, widths[-1], 4, 4))
     return needed
 
 
@@ -211,11 +211,12 @@ def _numbers(shapes: Mapping[str, Shape], pattern: str) -> set[int]:
     return {int(found[1]) for name in shapes if (found := re.fullmatch(pattern, name))}
 
 
-def _pair(name: str, shape: Shape) -> dict[str, Shape]:
+def pair(name: str, shape: Shape) -> dict[str, Shape]:
+    """Return weight and bias of a layer."""
     return {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
 
 
-def _shape(shapes: Mapping[str, Shape], name: str) -> Shape:
+def shape_of(shapes: Mapping[str, Shape], name: str) -> Shape:
     """Return a shape, or zeros where the tensor is absent, which then shows as missing."""
     found = shapes.get(name, ())
     return found + (0,) * (4 - len(found))
