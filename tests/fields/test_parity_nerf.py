@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from parity import fixture
 from torch import Tensor
 
 from dreamplate.fields.compositing import composite
@@ -22,6 +21,7 @@ from dreamplate.fields.spaces import Extent
 from dreamplate.fields.volume import batched_weights
 from dreamplate.models.find import find_weights
 from dreamplate.plate.camera import Camera, look_at
+from parity import fixture
 
 EVERYWHERE = Extent("box", np.array([[-100.0] * 3, [100.0] * 3]), 0.1, 400.0, np.eye(4))
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from parity import fixture
 from torch import Tensor
 
 from dreamplate.fields import volume
 from dreamplate.fields.compositing import composite_packed, composite_twin
 from dreamplate.fields.sampling import ray_boxes, resample
+from parity import fixture
 
 Composite = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor, Tensor]]
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from parity import fixture
 
 from dreamplate.fields.activations import truncated_exp
 from dreamplate.fields.contraction import contract, normalise
@@ -28,6 +27,7 @@ from dreamplate.fields.proposals import (
     to_distance,
 )
 from dreamplate.fields.volume import over
+from parity import fixture
 
 
 def numbers(text: str) -> torch.Tensor:

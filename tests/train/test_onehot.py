@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from parity import fixture
 
 from dreamplate.plate import LabelClass, Palette
 from dreamplate.train import Batch, Port
 from dreamplate.train.onehot import condition_tensor, instance_edges
+from parity import fixture
 
 
 def port_of(classes: int, *, unknown: bool = False, instances: bool = False) -> Port:

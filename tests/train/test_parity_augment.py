@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 
 import torch
-from parity import Fixture, fixture
 
 from dreamplate.train.ada import vary
 from dreamplate.train.ada_filter import filter_bank
 from dreamplate.train.ada_resample import low_pass
 from dreamplate.train.ada_steps import STEPS, Ranges
 from dreamplate.train.diffaugment import brightness, contrast, cutout, saturation, translation
+from parity import Fixture, fixture
 
 RANGES = {
     "xint_max": "xint",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from parity import fixture
-
 from dreamplate.train.losses import gan_d, gan_g, gan_term
+from parity import fixture
 
 KINDS = {"wgangp": "wgan"}
 

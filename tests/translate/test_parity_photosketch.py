@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from parity import fixture
-
 from dreamplate.translate.photosketch_config import PhotosketchOptions
 from dreamplate.translate.photosketch_system import nearest_l1
+from parity import fixture
 
 
 def test_the_loss_is_that_of_the_nearest_drawing(shared_dir: Path) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from parity import fixture
 
 from dreamplate.models.pict import is_pict, read_pict
 from dreamplate.translate.model import load_model
+from parity import fixture
 
 
 def test_weights_are_exact(shared_dir: Path) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from parity import Fixture, fixture
 from torch import Tensor, nn
 
 from dreamplate.models.importer import get_importer, import_state
@@ -16,6 +15,7 @@ from dreamplate.nets.statistics import set_statistics
 from dreamplate.train.losses import gan_term
 from dreamplate.translate.model import load_model
 from dreamplate.translate.patchgan import PatchGan
+from parity import Fixture, fixture
 
 
 def saved(found: Fixture, folder: Path, prefix: str = "") -> Path:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from parity import Fixture, fixture
 from torch import Tensor
 
 from dreamplate.models.importer import import_state
@@ -20,6 +19,7 @@ from dreamplate.translate.model import load_model
 from dreamplate.translate.pix2pixhd import Pix2pixhd
 from dreamplate.translate.pix2pixhd_discriminator import MultiScale, halved
 from dreamplate.translate.pix2pixhd_encoder import Encoder, instance_means
+from parity import Fixture, fixture
 
 
 def imported(found: Fixture, folder: Path) -> tuple[dict[str, Tensor], Any, Path]:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from parity import Fixture, fixture
 from torch import nn
 
 from dreamplate.models.importer import get_importer, import_state
@@ -18,6 +17,7 @@ from dreamplate.translate.spade import Spade
 from dreamplate.translate.spade_discriminator import SpadeDiscriminator
 from dreamplate.translate.spade_encoder import SpadeEncoder
 from dreamplate.translate.spade_layers import MapCondition, SpadeBlock, SpadeNorm
+from parity import Fixture, fixture
 
 KINDS = {"hinge": "hinge", "ls": "lsgan", "original": "vanilla", "w": "wgan"}
 GENERATORS = ("normal", "normal_vae", "more", "most")
