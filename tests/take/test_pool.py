@@ -246,11 +246,13 @@ def test_a_second_interrupt_kills(tmp_path: Path) -> None:
         Take.create(task.path, task.kind, task.config)
 
     def interrupt() -> None:
-        while not all(Take.open(task.path).is_running for task in tasks):
+        # A worker that is told before its first step pauses at once; one that is in it is busy for 30 s.
+        logs = [Take.open(task.path).log_path for task in tasks]
+        while not all(log.exists() and '"start"' in log.read_text() for log in logs):
             time.sleep(0.02)
         for _ in range(2):
-            os.kill(os.getpid(), signal.SIGINT)
             time.sleep(0.5)
+            os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
     thread.start()
