@@ -18,13 +18,14 @@ PACKAGES = [
     "dreamplate",
     *(
         f"dreamplate.{room}"
-        for room in ("dream", "fields", "models", "plate", "scenes", "take", "tokens", "train", "translate")
+        for room in ("dream", "fields", "models", "plate", "scenes", "scenes.world", "take", "tokens", "train", "translate")
     ),
 ]
 HEAVY = {"torch", "OpenImageIO", "OpenEXR", "PyOpenColorIO", "av", "pydantic", "tyro", "rich", "transformers"}
 
 RANK = {
     "errors": 0,
+    "compiled": 0.4,
     "lazy": 0,
     "files": 0.5,
     "tensorheader": 0.6,

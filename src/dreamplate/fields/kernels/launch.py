@@ -19,22 +19,12 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-import numba
 from torch import Tensor
 
+from dreamplate.compiled import FAST, parallel, scalar
 from dreamplate.errors import MissingExtraError
 
 __all__ = ["FAST", "arrays", "gpu_launch", "parallel", "scalar"]
-
-FAST = {"contract", "nsz", "arcp"}
-"""Liberties in floating point that keep NaN, infinity and the order of sums."""
-
-scalar: Callable[..., Any] = numba.njit(fastmath=FAST, error_model="numpy", nogil=True, cache=True)
-"""Compile a body (or a helper of one) for the CPU."""
-parallel: Callable[..., Any] = numba.njit(
-    parallel=True, fastmath=FAST, error_model="numpy", nogil=True, cache=True
-)
-"""Compile the loop over a body for the CPU."""
 
 
 def arrays(*tensors: Tensor) -> list[Any]:

@@ -1,0 +1,116 @@
+"""What a world is: a small readable description that everything else follows from. No torch, no numba.
+
+A spec is a frozen dataclass that reads and writes as YAML; together with its seed it gives the same world on
+every machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from dreamplate.take.fields import Bounds
+
+__all__ = ["BIOMES", "KINDS", "Biome", "Kind", "Season", "ThingSpec", "Trees", "ViewSpec", "Water", "Weather", "WorldSpec"]
+
+Biome = Literal["mountains", "hills", "coast", "islands", "desert", "snow", "canyon", "plains"]
+Season = Literal["spring", "summer", "autumn", "winter"]
+Weather = Literal["clear", "cloudy", "overcast", "fog", "rain", "snowfall", "storm"]
+Water = Literal["none", "sea", "lake", "river"]
+Trees = Literal["none", "conifer", "broadleaf", "birch", "palm", "cactus", "bare"]
+Kind = Literal[
+    "house",
+    "village",
+    "castle",
+    "lighthouse",
+    "tower",
+    "bridge",
+    "windmill",
+    "pyramid",
+    "boat",
+    "car",
+    "campfire",
+]
+
+BIOMES: tuple[Biome, ...] = (
+    "mountains",
+    "hills",
+    "coast",
+    "islands",
+    "desert",
+    "snow",
+    "canyon",
+    "plains",
+)
+KINDS: tuple[Kind, ...] = (
+    "house",
+    "village",
+    "castle",
+    "lighthouse",
+    "tower",
+    "bridge",
+    "windmill",
+    "pyramid",
+    "boat",
+    "car",
+    "campfire",
+)
+
+
+@dataclass(frozen=True)
+class ThingSpec:
+    """Things of one kind."""
+
+    kind: Kind = "house"
+    """What they are."""
+    count: Annotated[int, Bounds(ge=1, le=64)] = 1
+    """How many; a village is a group of houses and counts as one."""
+    distance: Literal["near", "middle", "far"] = "middle"
+    """How far from the viewpoint."""
+    side: Literal["left", "centre", "right"] = "centre"
+    """Where in the picture, as seen from the viewpoint."""
+
+
+@dataclass(frozen=True)
+class ViewSpec:
+    """The viewpoint that the world is arranged for."""
+
+    height: Annotated[float, Bounds(gt=0, le=2000)] = 6.0
+    """Metres above the ground or the water."""
+    pitch: Annotated[float, Bounds(ge=-89, le=89)] = 0.0
+    """Degrees above the horizon that the middle of the picture looks to."""
+    fov: Annotated[float, Bounds(ge=5, le=150)] = 55.0
+    """Horizontal field of view in degrees of a square picture; a wide one shows more to the sides."""
+
+
+@dataclass(frozen=True)
+class WorldSpec:
+    """A world: ground, water, plants, weather, light, and things in it."""
+
+    seed: Annotated[int, Bounds(ge=0, lt=2**63)] = 0
+    """Whatever the other fields leave open follows from it."""
+    biome: Biome = "mountains"
+    """What kind of country."""
+    season: Season = "summer"
+    """Colours of plants and fields, and snow in winter."""
+    hour: Annotated[float, Bounds(ge=0, lt=24)] = 12.0
+    """Time of day, hours."""
+    weather: Weather = "clear"
+    """State of the sky."""
+    water: Water = "none"
+    """What water lies in the view."""
+    trees: Trees = "none"
+    """Which trees grow; mixtures and their places follow from the seed."""
+    forest: Annotated[float, Bounds(ge=0, le=1)] = 0.3
+    """How densely they grow: 0.05 single trees, 1 closed forest."""
+    things: tuple[ThingSpec, ...] = ()
+    """Buildings, boats and so on; they are placed so that the viewpoint sees them."""
+    road: bool = False
+    """Whether a road leads from the viewpoint into the picture; cars then drive on it."""
+    relief: Annotated[float, Bounds(ge=0, le=3)] = 1.0
+    """Heights of the ground, as a factor."""
+    wind: Annotated[float, Bounds(ge=0, le=3)] = 1.0
+    """Strength: waves, clouds, flags, smoke, windmills."""
+    moon: Annotated[float, Bounds(ge=0, le=1)] = 0.0
+    """Share of the moon that is lit; 0: no moon in the sky."""
+    view: ViewSpec = field(default_factory=ViewSpec)
