@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -26,6 +26,8 @@ class Batch:
             an example has fewer than k, its own are repeated.
         weight: ``(n, 1, h, w)`` how much each pixel counts, 0-1; None: all count.
         names: Of the examples.
+        texts: What is said of each: one caption or several; empty where nothing is said of any.
+        facts: What is known of each, by name; empty where nothing is known of any.
     """
 
     image: Tensor
@@ -35,6 +37,8 @@ class Batch:
     targets: Tensor | None = None
     weight: Tensor | None = None
     names: tuple[str, ...] = ()
+    texts: tuple[tuple[str, ...], ...] = ()
+    facts: tuple[Mapping[str, str], ...] = ()
 
     def __len__(self) -> int:
         return int(self.image.shape[0])
@@ -46,8 +50,9 @@ class Batch:
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         """Return a batch with ``change`` applied to every tensor."""
-        held = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "names"}
-        changed: dict[str, Any] = {name: change(value) for name, value in held.items() if value is not None}
+        held = {f.name: getattr(self, f.name) for f in fields(self)}
+        tensors = {name: value for name, value in held.items() if isinstance(value, Tensor)}
+        changed: dict[str, Any] = {name: change(value) for name, value in tensors.items()}
         return replace(self, **changed)
 
     def to(self, device: torch.device | str) -> Batch:
@@ -56,4 +61,6 @@ class Batch:
 
     def part(self, start: int, stop: int) -> Batch:
         """Return examples ``start`` to ``stop - 1``."""
-        return replace(self.each(lambda tensor: tensor[start:stop]), names=self.names[start:stop])
+        cut = self.each(lambda tensor: tensor[start:stop])
+        said = {name: getattr(self, name)[start:stop] for name in ("names", "texts", "facts")}
+        return replace(cut, **said)

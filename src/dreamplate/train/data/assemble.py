@@ -72,6 +72,8 @@ def assemble(
         targets=targets if most > 1 else None,
         weight=weight,
         names=tuple(names),
+        texts=tuple(parts.texts for parts in found) if any(parts.texts for parts in found) else (),
+        facts=tuple(parts.facts for parts in found) if any(parts.facts for parts in found) else (),
     )
 
 

@@ -12,6 +12,7 @@ from dreamplate.errors import ConfigError, MediaError
 from dreamplate.plate.label_files import Ids, LabelMap
 from dreamplate.plate.plate import Plate
 from dreamplate.train.data.listing import (
+    WORDS,
     Entry,
     Item,
     Key,
@@ -25,6 +26,7 @@ from dreamplate.train.data.listing import (
 from dreamplate.train.data.pictures import read_map, read_picture, sample_type
 from dreamplate.train.data.raw import RawExample
 from dreamplate.train.data.shards import expand_shards, list_shards
+from dreamplate.train.data.words import read_facts, read_texts, with_words
 from dreamplate.train.options import SourceOptions
 
 __all__ = ["LAYER", "FileExamples", "Layout", "find_files", "holds_labels"]
@@ -59,11 +61,23 @@ def find_files(data: Path, source: SourceOptions) -> Layout:
         MediaError: There are none, or a file has no partner.
         ConfigError: An option names what is not there, or options contradict each other.
     """
-    shards = source.layout == "shards" or data.suffix == ".tar" or "{" in str(data)
-    if not shards and source.layout == "auto" and data.is_dir():
-        shards = next(data.glob("*.tar"), None) is not None and not any(p.is_dir() for p in data.iterdir())
+    shards = _in_shards(data, source)
     items = list_shards(expand_shards(data)) if shards else list_folder(data)
     splits = (*source.train_on, *source.validate_on)
+    layout = _find_pictures(data, items, source, splits)
+    words = list_shards(expand_shards(data), WORDS) if shards else list_folder(data, WORDS)
+    return replace(layout, entries=with_words(layout.entries, words, splits))
+
+
+def _in_shards(data: Path, source: SourceOptions) -> bool:
+    if source.layout == "shards" or data.suffix == ".tar" or "{" in str(data):
+        return True
+    if source.layout != "auto" or not data.is_dir():
+        return False
+    return next(data.glob("*.tar"), None) is not None and not any(p.is_dir() for p in data.iterdir())
+
+
+def _find_pictures(data: Path, items: Sequence[Item], source: SourceOptions, splits: Sequence[str]) -> Layout:
     if source.pairing == "images":
         return _images(items, source, splits)
     if source.pairing == "unpaired":
@@ -245,7 +259,11 @@ class FileExamples:
         if "weight" in refs:
             plate, _ = read_picture(refs["weight"][0])
             weight = plate.rgb().mean(axis=2) if "R" in plate.channels else plate.pixels[:, :, 0]
-        return RawExample(tuple(images), condition, instances, weight, files, types)
+        texts = [read_texts(ref, name=self.name(index)) for ref in refs.get("texts", ())]
+        facts = read_facts(refs["facts"][0]) if "facts" in refs else {}
+        return RawExample(
+            tuple(images), condition, instances, weight, files, types, texts[0] if texts else (), facts
+        )
 
 
 def _ids(stored: LabelMap) -> Ids:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -14,6 +14,7 @@ from dreamplate.plate.frames import parse_frames
 __all__ = [
     "SPLITS",
     "USUAL",
+    "WORDS",
     "Entry",
     "Item",
     "Key",
@@ -38,9 +39,12 @@ USUAL: dict[str, tuple[str, ...]] = {
     ),
     "instances": ("inst", "instance", "instances", "instance_map"),
     "weight": ("weight", "weights"),
+    "texts": ("text", "texts", "caption", "captions"),
+    "facts": ("facts",),
 }  # fmt: skip
 """Names that each part of an example usually has, as a folder or as a suffix of file names."""
 PICTURES = frozenset(BY_EXTENSION) | {".webp"}
+WORDS = frozenset({".txt", ".json"})
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ class Ref:
 
 @dataclass(frozen=True)
 class Entry:
-    """The files of one example, by part: ``condition image instances weight``."""
+    """The files of one example, by part: ``condition image instances weight texts facts``."""
 
     name: str
     split: str
@@ -93,8 +97,12 @@ Key = tuple[str, str]
 """Split and name of an example."""
 
 
-def list_folder(data: Path) -> list[Item]:
+def list_folder(data: Path, kinds: Collection[str] = PICTURES) -> list[Item]:
     """Return every picture below a folder, sorted by path; hidden files are left out.
+
+    Args:
+        data: The folder.
+        kinds: File name extensions that are wanted instead; then there may be none.
 
     Raises:
         MediaError: There is none, or the folder cannot be read.
@@ -105,9 +113,9 @@ def list_folder(data: Path) -> list[Item]:
     for path in data.rglob("*"):
         place = path.relative_to(data).as_posix()
         hidden = place.startswith(".") or "/." in place
-        if path.suffix.lower() in PICTURES and not hidden and path.is_file():
+        if path.suffix.lower() in kinds and not hidden and path.is_file():
             found.append(Item(place, Ref(path)))
-    if not found:
+    if not found and kinds is PICTURES:
         known = " ".join(sorted(PICTURES))
         raise MediaError(f"{data}: holds no pictures ({known}); check --data")
     return sorted(found, key=lambda item: item.place)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -31,6 +32,8 @@ class Prepared:
         labels: ``(h, w)``.
         instances: ``(h, w)``.
         weight: ``(1, h, w)``.
+        texts: What is said of it.
+        facts: What is known of it.
     """
 
     images: tuple[Tensor, ...]
@@ -38,6 +41,8 @@ class Prepared:
     labels: Tensor | None = None
     instances: Tensor | None = None
     weight: Tensor | None = None
+    texts: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
@@ -105,7 +110,7 @@ def prepare(raw: RawExample, given: Port | None, made: Port, size: tuple[int, in
     if raw.weight is not None:
         mask = torch.from_numpy(np.clip(raw.weight, 0, 1).astype(np.float32))[None]
         weight = scale_picture(mask, size).half()
-    return Prepared(images, condition, labels, instances, weight)
+    return Prepared(images, condition, labels, instances, weight, raw.texts, raw.facts)
 
 
 def pack(picture: Tensor) -> Tensor:

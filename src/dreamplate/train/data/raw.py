@@ -23,6 +23,8 @@ class RawExample:
         weight: ``(height, width)`` how much each pixel counts, 0-1.
         files: Name of each part's file, by field, for messages.
         types: Sample type of each part's file, by field: ``uint8 uint16 half float``; where known.
+        texts: What is said of it: one caption or several.
+        facts: What is known of it, by name: ``time`` → ``night``.
     """
 
     image: tuple[Plate, ...]
@@ -31,6 +33,8 @@ class RawExample:
     weight: Pixels | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     types: Mapping[str, str] = field(default_factory=dict)
+    texts: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 class RawExamples(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import product
 from pathlib import Path, PurePosixPath
 
@@ -36,8 +36,12 @@ def expand_shards(data: Path) -> list[Path]:
     return names
 
 
-def list_shards(shards: list[Path]) -> list[Item]:
+def list_shards(shards: list[Path], kinds: Collection[str] = PICTURES) -> list[Item]:
     """Return every picture in tar files, by name.
+
+    Args:
+        shards: The files.
+        kinds: File name extensions that are wanted instead; then there may be none.
 
     Raises:
         MediaError: A shard is damaged or compressed, or none holds a picture.
@@ -48,7 +52,7 @@ def list_shards(shards: list[Path]) -> list[Item]:
             with tarfile.open(shard, "r:") as archive:
                 for member in archive:
                     suffix = PurePosixPath(member.name).suffix.lower()
-                    if member.isreg() and suffix in PICTURES:
+                    if member.isreg() and suffix in kinds:
                         ref = Ref(shard, member.name, member.offset_data, member.size)
                         found.append(Item(member.name.removeprefix("./"), ref))
         except (tarfile.TarError, OSError, EOFError) as error:
@@ -56,7 +60,7 @@ def list_shards(shards: list[Path]) -> list[Item]:
             raise MediaError(
                 f"{shard}: is no readable tar file ({reason}); compressed ones must be unpacked to .tar"
             ) from error
-    if not found:
+    if not found and kinds is PICTURES:
         raise MediaError(f"{shards[0]}: holds no pictures, nor do the {len(shards)} shards together")
     return sorted(found, key=lambda item: item.place)
 
