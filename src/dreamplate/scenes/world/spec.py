@@ -6,12 +6,29 @@ every machine.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from dreamplate.take.fields import Bounds
+from dreamplate.errors import ConfigError
+from dreamplate.take.fields import Bounds, nearest
 
-__all__ = ["BIOMES", "KINDS", "Biome", "Kind", "Season", "ThingSpec", "Trees", "ViewSpec", "Water", "Weather", "WorldSpec"]
+__all__ = [
+    "BIOMES",
+    "KINDS",
+    "SEASONS",
+    "WEATHERS",
+    "Biome",
+    "Kind",
+    "Season",
+    "ThingSpec",
+    "Trees",
+    "ViewSpec",
+    "Water",
+    "Weather",
+    "WorldSpec",
+]
 
 Biome = Literal["mountains", "hills", "coast", "islands", "desert", "snow", "canyon", "plains"]
 Season = Literal["spring", "summer", "autumn", "winter"]
@@ -31,44 +48,48 @@ Kind = Literal[
     "car",
     "campfire",
 ]
+Distance = Literal["near", "middle", "far"]
+Side = Literal["left", "centre", "right"]
 
-BIOMES: tuple[Biome, ...] = (
-    "mountains",
-    "hills",
-    "coast",
-    "islands",
-    "desert",
-    "snow",
-    "canyon",
-    "plains",
-)
-KINDS: tuple[Kind, ...] = (
-    "house",
-    "village",
-    "castle",
-    "lighthouse",
-    "tower",
-    "bridge",
-    "windmill",
-    "pyramid",
-    "boat",
-    "car",
-    "campfire",
-)
+BIOMES: tuple[Biome, ...] = get_args(Biome)
+KINDS: tuple[Kind, ...] = get_args(Kind)
+SEASONS: tuple[Season, ...] = get_args(Season)
+WEATHERS: tuple[Weather, ...] = get_args(Weather)
 
 
 @dataclass(frozen=True)
 class ThingSpec:
-    """Things of one kind."""
+    """Things of one kind; also written in words, such as ``castle`` or ``2 boat far left``."""
 
     kind: Kind = "house"
     """What they are."""
     count: Annotated[int, Bounds(ge=1, le=64)] = 1
     """How many; a village is a group of houses and counts as one."""
-    distance: Literal["near", "middle", "far"] = "middle"
+    distance: Distance = "middle"
     """How far from the viewpoint."""
-    side: Literal["left", "centre", "right"] = "centre"
+    side: Side = "centre"
     """Where in the picture, as seen from the viewpoint."""
+
+    @classmethod
+    def parse(cls, text: str) -> Mapping[str, Any]:
+        """Return the fields that words stand for: a kind, and perhaps a number, a distance and a side.
+
+        Raises:
+            ConfigError: A word is none of these.
+        """
+        known: dict[str, str] = dict.fromkeys(KINDS, "kind")
+        known |= dict.fromkeys(get_args(Distance), "distance") | dict.fromkeys(get_args(Side), "side")
+        found: dict[str, Any] = {}
+        for word in text.split():
+            name = "count" if re.fullmatch(r"\d{1,9}", word) else known.get(word)
+            if name is None:
+                raise ConfigError(
+                    f"{word!r} is no kind of thing, distance or side; {nearest(word, list(known))}"
+                )
+            if name in found:
+                raise ConfigError(f"{text!r} gives the {name} twice; give it once")
+            found[name] = int(word) if name == "count" else word
+        return found
 
 
 @dataclass(frozen=True)
@@ -77,8 +98,9 @@ class ViewSpec:
 
     height: Annotated[float, Bounds(gt=0, le=2000)] = 6.0
     """Metres above the ground or the water."""
-    pitch: Annotated[float, Bounds(ge=-89, le=89)] = 0.0
-    """Degrees above the horizon that the middle of the picture looks to."""
+    pitch: Annotated[float, Bounds(ge=-89, le=89)] | None = None
+    """Degrees above the horizon that the middle of the picture looks to; where it is not given the things in
+    the picture decide."""
     fov: Annotated[float, Bounds(ge=5, le=150)] = 55.0
     """Horizontal field of view in degrees of a square picture; a wide one shows more to the sides."""
 
