@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -23,8 +23,10 @@ from dreamplate.train.sheets import Shown, rows_of
 from dreamplate.train.system import System
 from dreamplate.train.validate import Likeness
 
-__all__ = ["Counts", "Examiner", "Seen"]
+__all__ = ["Counts", "Examiner", "Measures", "Seen"]
 
+TOGETHER = 16
+"""Examples that are measured at once."""
 ON_A_CARD = 16
 """Pictures that a card makes at once; a processor makes them one by one."""
 
@@ -35,6 +37,19 @@ class Counts(Protocol):
 
     def count(self, batch: Batch, generator: nn.Module) -> Tensor:
         """Return the confusion matrix ``(k, k)`` of a batch."""
+        ...
+
+
+@runtime_checkable
+class Measures(Protocol):
+    """A system with figures of its own; pictures are made for sheets only."""
+
+    def measure(self, batch: Batch, generator: nn.Module) -> dict[str, Tensor]:
+        """Return sums over a batch by name, float64 on the CPU, that add up over batches."""
+        ...
+
+    def figures(self, sums: Mapping[str, Tensor]) -> dict[str, float]:
+        """Return the figures that sums over all examples give."""
         ...
 
 
@@ -99,6 +114,8 @@ class Examiner:
         """
         seen, began = Seen(), cpu_seconds()
         near, features, counts = Likeness(), _Features(self.features if whole else None), _Classes()
+        if isinstance(self.system, Measures):
+            return self._measured(self.system, generator, indices, rows)
         rows, place = min(rows, len(indices)), 0
         kept = {row * len(indices) // rows for row in range(rows)}
         for batch, pictures in self._made(generator, indices):
@@ -121,6 +138,21 @@ class Examiner:
         label = "" if isinstance(self.system, Counts) else "label_"
         seen.figures = near.figures | counts.figures(label) | features.figures(Draws(self.seed, "kid"))
         seen.seconds = (cpu_seconds() - began) / max(1, len(indices))
+        return seen
+
+    def _measured(self, system: Measures, generator: nn.Module, indices: Sequence[int], rows: int) -> Seen:
+        seen, began, sums = Seen(), cpu_seconds(), dict[str, Tensor]()
+        for start in range(0, len(indices), TOGETHER):
+            batch = self.examples.batch(indices[start : start + TOGETHER], None).to(self.device)
+            with torch.no_grad():
+                found = system.measure(batch, generator)
+            sums = {name: sums[name] + value if name in sums else value for name, value in found.items()}
+        seen.figures = system.figures(sums) if sums else {}
+        seen.seconds = (cpu_seconds() - began) / max(1, len(indices))
+        rows = min(rows, len(indices))
+        shown = [indices[row * len(indices) // rows] for row in range(rows)]
+        for batch, pictures in self._made(generator, shown):
+            seen.rows += rows_of(batch, pictures, self.given, self.made)
         return seen
 
     def _made(self, generator: nn.Module, indices: Sequence[int]) -> Iterator[tuple[Batch, Tensor]]:

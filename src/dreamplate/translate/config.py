@@ -10,6 +10,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from dreamplate.take.fields import Bounds
+from dreamplate.tokens.dalle_config import DalleOptions
+from dreamplate.tokens.dvae_config import DvaeOptions
+from dreamplate.tokens.igpt_config import IgptOptions
+from dreamplate.tokens.scorer_config import ScorerOptions
+from dreamplate.tokens.vq_config import VqOptions
 from dreamplate.train.options import AugmentOptions, LearnOptions, MeasureOptions, SourceOptions
 from dreamplate.translate.photosketch_config import PhotosketchOptions
 from dreamplate.translate.pix2pix_config import Pix2pixOptions
@@ -24,16 +29,28 @@ __all__ = ["TrainConfig"]
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A model from pairs of pictures, from label maps, or from pictures alone.
+    """A model from pairs of pictures, from label maps, from pictures alone or with words.
 
     The first word may be a recipe: dreamplate train pix2pix --data pairs/ (dreamplate recipes lists them).
     """
 
     data: Path = Path()
-    """Folder of the examples, or tar shards (shots-{000..009}.tar)."""
-    system: Literal["pix2pix", "pix2pixhd", "spade", "photosketch", "shots", "stylegan2", "segmenter"] = (
-        "pix2pix"
-    )
+    """Folder of the examples, tar shards (shots-{000..009}.tar), or a drawn world
+    (world:count=1000,size=128,condition=label)."""
+    system: Literal[
+        "pix2pix",
+        "pix2pixhd",
+        "spade",
+        "photosketch",
+        "shots",
+        "stylegan2",
+        "segmenter",
+        "dvae",
+        "vq",
+        "dalle",
+        "igpt",
+        "scorer",
+    ] = "pix2pix"
     """What learns."""
     seed: Annotated[int, Bounds(ge=0, lt=2**63)] = 0
     """Number that every random draw follows from."""
@@ -52,3 +69,8 @@ class TrainConfig:
     shots: ShotsOptions = field(default_factory=ShotsOptions)
     stylegan2: Stylegan2Options = field(default_factory=Stylegan2Options)
     segmenter: SegmenterOptions = field(default_factory=SegmenterOptions)
+    dvae: DvaeOptions = field(default_factory=DvaeOptions)
+    vq: VqOptions = field(default_factory=VqOptions)
+    dalle: DalleOptions = field(default_factory=DalleOptions)
+    igpt: IgptOptions = field(default_factory=IgptOptions)
+    scorer: ScorerOptions = field(default_factory=ScorerOptions)

@@ -18,6 +18,7 @@ from typing import Any, cast
 from torch import Tensor, nn
 
 from dreamplate.errors import CheckpointError, ModelError
+from dreamplate.models.find import MODEL, MODEL_NOTE
 from dreamplate.nets.statistics import Statistics, set_statistics
 from dreamplate.tensorfile import read_tensors, write_tensors
 from dreamplate.tensorheader import check_header
@@ -35,10 +36,13 @@ NETWORKS: dict[str, str] = {
     "shots-unet": "dreamplate.translate.shots_net:ShotsNet",
     "stylegan2": "dreamplate.translate.stylegan2_generator:Stylegan2Generator",
     "segmenter": "dreamplate.translate.segmenter_net:SegmenterNet",
+    "dvae": "dreamplate.tokens.dvae:Dvae",
+    "vq": "dreamplate.tokens.vq:Vq",
+    "dalle": "dreamplate.tokens.dalle:Dalle",
+    "image-gpt": "dreamplate.tokens.igpt:ImageGpt",
+    "dual-encoder": "dreamplate.tokens.dual:DualEncoder",
 }
 """Architecture → class with a ``from_settings(settings)``, as ``module:name``."""
-
-_NOTE = "dreamplate.model"
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +93,7 @@ def save_model(model: Model, path: str | os.PathLike[str]) -> None:
         "notes": dict(model.notes),
     }
     state = {name: value.detach().cpu().contiguous() for name, value in model.network.state_dict().items()}
-    write_tensors(path, state, {"format": "pt", _NOTE: json.dumps(about, sort_keys=True)})
+    write_tensors(path, state, {"format": "pt", MODEL_NOTE: json.dumps(about, sort_keys=True)})
 
 
 def load_model(path: str | os.PathLike[str]) -> Model:
@@ -104,14 +108,14 @@ def load_model(path: str | os.PathLike[str]) -> Model:
         CheckpointError: The file is damaged, or its tensors do not fit its settings; names the tensor.
     """
     place = Path(path)
-    file = place / "model.safetensors" if place.is_dir() else place
+    file = place / MODEL if place.is_dir() else place
     if not file.is_file():
         return _from_store(os.fspath(path), file)
     if not is_model_file(file):
         return _imported(file)
     state, notes = read_tensors(file)
     try:
-        about = json.loads(notes[_NOTE])
+        about = json.loads(notes[MODEL_NOTE])
         settings = {str(name): value for name, value in about["settings"].items()}
         given = None if about["given"] is None else Port.from_json(about["given"], str(file))
         made, more = Port.from_json(about["made"], str(file)), dict(about["notes"])
@@ -122,7 +126,7 @@ def load_model(path: str | os.PathLike[str]) -> Model:
 
 def is_model_file(file: Path) -> bool:
     """Say whether a file holds a model with its ports, from its header alone."""
-    return file.suffix == ".safetensors" and _NOTE in check_header(file).metadata
+    return file.suffix == ".safetensors" and MODEL_NOTE in check_header(file).metadata
 
 
 def _from_store(name: str, file: Path) -> Model:

@@ -19,6 +19,11 @@ SYSTEMS: dict[str, str] = {
     "shots": "dreamplate.translate.shots_system:build",
     "stylegan2": "dreamplate.translate.stylegan2_system:build",
     "segmenter": "dreamplate.translate.segmenter_system:build",
+    "dvae": "dreamplate.tokens.dvae_system:build",
+    "vq": "dreamplate.tokens.vq_system:build",
+    "dalle": "dreamplate.tokens.dalle_system:build",
+    "igpt": "dreamplate.tokens.igpt_system:build",
+    "scorer": "dreamplate.tokens.scorer_system:build",
 }
 """Name → function ``build(config, given, made) -> System``, as ``module:name``."""
 
