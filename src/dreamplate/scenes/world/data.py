@@ -54,27 +54,34 @@ class GroundData(NamedTuple):
 class ThingData(NamedTuple):
     """Things that stand or move on the ground, trees among them; a row each.
 
+    `things.make_things` fills it and `kernels.things` reads it. Every thing is held by an upright cylinder.
+
     Attributes:
-        kind: ``(k,)`` row of the table of shapes (`things.SHAPES`).
+        kind: ``(k,)`` row of the table of shapes (`shapes.SHAPES`).
         place: ``(k, 3)`` where the foot of each is at time 0.
-        yaw: ``(k,)``.
-        size: ``(k, 3)`` scale along the thing's own axes, metres for one unit of its shape.
-        colour: ``(k, 3)`` main colour.
+        turn: ``(k, 2)`` cosine and sine of its yaw.
+        size: ``(k, 3)`` scale along the thing's own axes; 1 is its natural size.
+        colour: ``(k, 3)`` main colour: walls, leaves, paint.
         accent: ``(k, 3)`` second colour: roof, sail, stripe.
         identity: ``(k,)`` instance id, from 1; unique.
-        seed: ``(k,)`` small variations of shape.
+        seed: ``(k,)`` mixed bits for small variations of shape.
         speed: ``(k, 3)`` metres a second; what moves goes straight on.
         phase: ``(k,)`` of its own motion: bobbing, turning sails, waving.
-        reach: ``(k,)`` radius of a sphere around ``place`` + (0, reach height, 0) that holds it; see `things`.
+        reach: ``(k, 3)`` the cylinder that holds it: radius around ``place``, lower and upper end above it.
+        snow: Share of upward surfaces that snow lies on, 0 to 1.
+        movers: Rows with a speed; they are in no cell.
+        lamps: Rows that light their surroundings: campfires, lamps, lighthouses.
+        fires: Rows that burn or smoke: campfires, and houses whose chimney smokes.
         cells: Uniform grid over x and z: rows of things in every cell, end to end.
-        starts: ``(cells + 1,)`` where each cell's rows begin in ``cells``.
-        grid: ``(4,)`` x0, z0, cell side, cells along a side (as a float).
+        starts: ``(n * n + 1,)`` where each cell's rows begin in ``cells``; cells along z change slowest.
+        tops: ``(n * n,)`` greatest height in every cell.
+        grid: ``(5,)`` x0, z0, cell side, cells along a side (as a float), greatest height of all.
         wind: Strength.
     """
 
     kind: Ints
     place: Floats
-    yaw: Floats
+    turn: Floats
     size: Floats
     colour: Floats
     accent: Floats
@@ -83,8 +90,13 @@ class ThingData(NamedTuple):
     speed: Floats
     phase: Floats
     reach: Floats
+    snow: float
+    movers: Ints
+    lamps: Ints
+    fires: Ints
     cells: Ints
     starts: Ints
+    tops: Floats
     grid: Floats
     wind: float
 
