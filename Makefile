@@ -26,11 +26,11 @@ $(VENV)/bin/python:
 # torch goes in first and by itself, so that nothing else decides which build it is.
 $(VENV)/.stamp-run: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/pip install --quiet -c constraints.txt torch
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[scorer]'
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[scorer,world]'
 	@touch $@
 
 $(VENV)/.stamp-test: $(VENV)/.stamp-run
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[scorer,test]'
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[scorer,world,test]'
 	@touch $@
 
 $(VENV)/.stamp-lint: $(VENV)/.stamp-test
