@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dreamplate.errors import ConfigError, MediaError
+from dreamplate.errors import ConfigError, MediaError, MissingExtraError
 from dreamplate.plate.labels import Palette, read_palette
 from dreamplate.take.machine import parse_memory
 from dreamplate.train.data.check import check_shelf, survey
@@ -18,6 +18,7 @@ from dreamplate.train.data.raw import RawExamples
 from dreamplate.train.data.shelf import Shelf
 from dreamplate.train.data.splits import choose_split, named_splits
 from dreamplate.train.data.survey import check_ranges, labels_port, picture_port
+from dreamplate.train.data.world import WorldExamples, is_world, parse_world
 from dreamplate.train.options import AugmentOptions, SourceOptions
 from dreamplate.train.port import Port
 
@@ -59,7 +60,7 @@ def open_examples(
     """Return the examples of one split, after each has been decoded once and checked.
 
     Args:
-        data: Folder or tar shards.
+        data: Folder, tar shards, or ``world:…``.
         source: Where in it, and how it is read.
         augment: How examples are varied.
         split: Which part.
@@ -71,6 +72,8 @@ def open_examples(
             label is outside the palette: names the file, and what to do.
         ConfigError: An option does not fit the data.
     """
+    if is_world(data):
+        return _of_world(data, source, augment, split, seed, ports)
     layout = find_files(data, source)
     palette, where = classes_beside(data)
     if ports is None:
@@ -139,6 +142,26 @@ def examples_of(
         notices += _turned_vectors(ports, augment)
     partners = shelves[1] if len(shelves) > 1 else None
     return Examples(shelves[0], augment, partners=partners, notices=notices, left_out=left_out)
+
+
+def _of_world(
+    data: Path,
+    source: SourceOptions,
+    augment: AugmentOptions,
+    split: Split,
+    seed: int,
+    ports: Ports | None,
+) -> Examples:
+    try:
+        from dreamplate.scenes.world import PALETTE
+        from dreamplate.scenes.world.source import WorldPictures
+    except ImportError as error:
+        raise MissingExtraError('drawing a world needs numba: pip install "dreamplate[world]"') from error
+    about = parse_world(data)
+    passes = () if about.condition == "none" else (about.condition,)
+    pictures = WorldPictures(about.seed, about.count, about.size, passes)
+    known = Found(PALETTE, "the world") if about.condition == "label" else Found()
+    return examples_of(WorldExamples(about, pictures), source, augment, split, seed, ports, known)
 
 
 def _choose(
