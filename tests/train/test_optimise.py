@@ -65,3 +65,19 @@ def test_going_on_is_exact() -> None:
     second.step(loss(other, 1), NOW)
     for a, b in zip(straight.parameters(), other.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_weights_that_decay_shrink_by_their_share_of_the_rate() -> None:
+    made = network()
+    before = [parameter.detach().clone() for parameter in made.parameters()]
+    ours = Optimiser(
+        made.parameters(),
+        LearnOptions(rate=0.5),
+        weight_decay=0.1,
+        schedule=lambda options, now: now.progress,
+    )
+    for parameter in made.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    ours.apply(Now(0, 0, 0.0, 0.25, Draws(1)))
+    for was, parameter in zip(before, made.parameters(), strict=True):
+        torch.testing.assert_close(parameter.detach(), was * (1 - 0.5 * 0.25 * 0.1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -33,6 +33,9 @@ class Optimiser:
         rate: Instead of ``options.rate``, such as the discriminator's.
         betas: Instead of ``options.betas``.
         scheduled: Whether the rate follows the schedule.
+        weight_decay: Share of the rate by which weights shrink at each step, apart from the gradient
+            (AdamW, Loshchilov and Hutter 2019).
+        schedule: Factor on the rate, instead of `rate_at`.
     """
 
     def __init__(
@@ -43,11 +46,14 @@ class Optimiser:
         rate: float | None = None,
         betas: tuple[float, float] | None = None,
         scheduled: bool = True,
+        weight_decay: float = 0.0,
+        schedule: Callable[[LearnOptions, Now], float] = rate_at,
     ) -> None:
         self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
         self.options, self.scheduled = options, scheduled
         self.rate = options.rate if rate is None else rate
         self.betas = betas or options.betas
+        self.weight_decay, self.schedule = weight_decay, schedule
         self._bind([])
 
     def step(self, loss: Tensor, now: Now) -> None:
@@ -69,7 +75,7 @@ class Optimiser:
             view.data_ptr() != own.data_ptr() for view, own in zip(self.views, self.parameters, strict=True)
         ):
             self._bind([self.adam.state.get(view, {}) for view in self.views])  # the network has moved
-        factor = rate_at(self.options, now) if self.scheduled else 1.0
+        factor = self.schedule(self.options, now) if self.scheduled else 1.0
         for group in self.adam.param_groups:
             group["lr"] = self.rate * factor
         for view, parameter in zip(self.views, self.parameters, strict=True):
@@ -96,7 +102,14 @@ class Optimiser:
         """Make Adam anew for the parameters where they are now, with the moments that it had."""
         # Adam copies what is not contiguous, there and back: channels-last weights go in as what they are.
         self.views = [parameter.detach().permute(_order(parameter)) for parameter in self.parameters]
-        self.adam = torch.optim.Adam(self.views, self.rate, self.betas, fused=True)
+        self.adam = torch.optim.Adam(
+            self.views,
+            self.rate,
+            self.betas,
+            weight_decay=self.weight_decay,
+            decoupled_weight_decay=True,
+            fused=True,
+        )
         for view, held in zip(self.views, states, strict=False):
             if held:
                 self.adam.state[view] = {
