@@ -20,19 +20,19 @@ from dreamplate.take.fields import nearest
 __all__ = ["HOURS", "draw_spec", "stream", "time_of_day"]
 
 HOURS: dict[str, tuple[float, float]] = {
-    "dawn": (4.9, 7.1),
-    "day": (7.1, 16.9),
-    "sunset": (16.9, 18.2),
-    "dusk": (18.2, 19.5),
-    "night": (19.5, 28.9),
+    "dawn": (4.75, 7.3),
+    "day": (7.3, 16.9),
+    "sunset": (16.9, 18.65),
+    "dusk": (18.65, 20.2),
+    "night": (20.2, 28.75),
 }
-"""Time of day → from which hour to which; the sun rises about 6 and sets about 18."""
+"""Time of day → from which hour to which; the sun rises about 6 and sets about 18:30."""
 _DRAWN_HOURS: dict[str, tuple[float, float, float]] = {
-    "dawn": (0.15, 5.3, 6.7),
-    "day": (0.35, 8.0, 16.0),
-    "sunset": (0.20, 17.1, 17.95),
-    "dusk": (0.15, 18.35, 19.1),
-    "night": (0.15, 20.5, 27.5),
+    "dawn": (0.15, 5.2, 6.7),
+    "day": (0.35, 8.6, 16.2),
+    "sunset": (0.20, 17.45, 18.45),
+    "dusk": (0.15, 18.8, 19.7),
+    "night": (0.15, 20.6, 28.0),
 }
 """Time of day → share, and hours drawn: well inside, so that nobody doubts what it is."""
 _WEATHER = {
@@ -64,16 +64,25 @@ _TREES: dict[str, dict[str, float]] = {
     "canyon": {"cactus": 0.35, "conifer": 0.15, "bare": 0.2, "none": 0.3},
     "plains": {"broadleaf": 0.5, "birch": 0.25, "conifer": 0.1, "none": 0.15},
 }
+
+
+def _weights(text: str) -> dict[str, float]:
+    """Return names and numbers in turn as a table."""
+    words = text.split()
+    return dict(zip(words[::2], map(float, words[1::2]), strict=True))
+
+
 _KINDS: dict[str, dict[str, float]] = {
-    "mountains": {"castle": 4, "house": 3, "village": 2.5, "tower": 2, "campfire": 1.5, "bridge": 2, "boat": 2, "car": 1.5},
-    "hills": {"castle": 3, "windmill": 3, "house": 3, "village": 3, "tower": 1.5, "bridge": 1.5, "boat": 1, "car": 1.5, "campfire": 1},
-    "coast": {"lighthouse": 5, "boat": 4.5, "house": 2, "village": 2, "castle": 1.5, "tower": 1, "car": 1.5, "campfire": 1},
-    "islands": {"lighthouse": 4, "boat": 5, "house": 1.5, "tower": 1.2, "castle": 1.5, "campfire": 1},
-    "desert": {"pyramid": 6, "tower": 1.2, "house": 1.2, "village": 1, "car": 1.5, "campfire": 1.5, "castle": 0.7},
-    "snow": {"house": 4, "village": 2.5, "castle": 2, "campfire": 1.5, "car": 1.5, "tower": 1.2, "boat": 0.6},
-    "canyon": {"bridge": 3, "house": 1, "tower": 2, "campfire": 2, "car": 1.7, "castle": 1},
-    "plains": {"windmill": 4, "house": 3, "village": 3, "car": 2, "castle": 1, "tower": 1, "bridge": 1.5, "boat": 1, "campfire": 1},
-}  # fmt: skip
+    "mountains": _weights("castle 4 house 3 village 2.5 tower 2 campfire 1.5 bridge 2 boat 2 car 1.5"),
+    "hills": _weights("castle 3 windmill 3 house 3 village 3 tower 1.5 bridge 1.5 boat 1 car 1.5 campfire 1"),
+    "coast": _weights("lighthouse 5 boat 4.5 house 2 village 2 castle 1.5 tower 1 car 1.5 campfire 1"),
+    "islands": _weights("lighthouse 4 boat 5 house 1.5 tower 1.2 castle 1.5 campfire 1"),
+    "desert": _weights("pyramid 6 tower 1.2 house 1.2 village 1 car 1.5 campfire 1.5 castle 0.7"),
+    "snow": _weights("house 4 village 2.5 castle 2 campfire 1.5 car 1.5 tower 1.2 boat 0.6"),
+    "canyon": _weights("bridge 3 house 1 tower 2 campfire 2 car 1.7 castle 1"),
+    "plains": _weights("windmill 4 house 3 village 3 car 2 castle 1 tower 1 bridge 1.5 boat 1 campfire 1"),
+}
+"""Biome → kinds that belong there, and how often each."""
 _COUNTS: dict[str, dict[int, float]] = {
     "house": {1: 0.55, 2: 0.2, 3: 0.17, 5: 0.08},
     "boat": {1: 0.4, 2: 0.27, 3: 0.18, 5: 0.15},
