@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from dreamplate.train.batch import Batch
 from dreamplate.train.draws import Draws
 
-__all__ = ["Now", "System"]
+__all__ = ["Now", "Prepares", "System"]
 
 
 @dataclass(frozen=True)
@@ -69,4 +69,17 @@ class System(Protocol):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore what ``state_dict`` returned."""
+        ...
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A system that looks at the examples before it learns from them, to find a palette for instance."""
+
+    def prepare(self, examples: Any) -> None:
+        """Look at the examples to learn from (a ``loop.Learnable``), once, before anything is copied or moved.
+
+        What is found is part of the networks, so that a run that goes on, or begins with another's networks,
+        has theirs.
+        """
         ...

@@ -32,7 +32,7 @@ from dreamplate.train.remember import remember
 from dreamplate.train.report import brittleness
 from dreamplate.train.robust import Perturbed
 from dreamplate.train.sheets import sheet
-from dreamplate.train.system import System
+from dreamplate.train.system import Prepares, System
 from dreamplate.train.transfer import transfer
 from dreamplate.translate.config import TrainConfig
 from dreamplate.translate.model import Model, save_model
@@ -85,6 +85,8 @@ class TrainJob:
         self.given, self.made = self.examples.given, self.examples.made
         self.system = system or build_system(resolved, self.given, self.made)
         self._notices = [*self.examples.notices, *self.validation.notices, *self._about()]
+        if isinstance(self.system, Prepares):
+            self.system.prepare(self.examples)
         if config.learn.init is not None:
             self._notices += transfer(self.system.networks, config.learn.init)
         self.system.to(self.device)
