@@ -19,11 +19,8 @@ class IgptOptions:
 
     colours: Annotated[int, Bounds(ge=2, le=65_536)] = 512
     """Colours of the palette."""
-    palette: Literal["learnt", "cube"] = "learnt"
-    """Where the palette comes from: the means of clusters of the training set's pixels, or an even grid of
-    red, green and blue (colours is then a cube, such as 512)."""
-    palette_share: Annotated[float, Bounds(gt=0, le=1)] = 0.1
-    """Share of the training set whose pixels the palette is learnt from."""
+    palette_pictures: Annotated[int, Bounds(ge=1, le=1_000_000)] = 1000
+    """Pictures of the training set, spread evenly, whose pixels the palette is learnt from."""
     depth: Annotated[int, Bounds(ge=1, le=200)] = 6
     """Blocks of attention."""
     width: Annotated[int, Bounds(ge=4, le=16_384)] = 192
