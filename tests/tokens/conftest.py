@@ -1,11 +1,18 @@
-"""The networks here are small: one thread is faster than several that wait for each other."""
+"""The networks here are small: one thread is faster than several that wait for each other.
+
+Helper modules lie beside the tests.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(autouse=True)
