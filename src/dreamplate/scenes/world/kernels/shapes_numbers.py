@@ -27,7 +27,9 @@ BARE = 21
 BUSH = 22
 FENCE = 23
 LAMP = 24
-SHAPE_COUNT = 25
+SUSPENSION = 25
+BUS = 26
+SHAPE_COUNT = 27
 
 # Parts: a surface's material.
 WALL = 0
