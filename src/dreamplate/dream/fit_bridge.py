@@ -16,7 +16,7 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -166,11 +166,6 @@ def make_anchors(classes: Sequence[ClassText], encode: Callable[[Sequence[str]],
 
 
 def pack(anchors: Tensor) -> dict[str, Tensor]:
-    """Store anchors in one byte a number: ``value = code * scale``, a scale for each anchor."""
+    """Store anchors in one byte a number: ``value = code * scale``, a scale each; see `unpack`."""
     scale = anchors.abs().amax(-1, keepdim=True) / 127
     return {"anchors": torch.round(anchors / scale).to(torch.int8), "scale": scale.half()}
-
-
-def unpack(state: Mapping[str, Tensor]) -> Tensor:
-    """Undo :func:`pack`, to about 0.5 %; unit length again."""
-    return F.normalize(state["anchors"].float() * state["scale"].float(), dim=-1)

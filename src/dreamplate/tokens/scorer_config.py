@@ -19,10 +19,10 @@ class ScorerOptions:
     side: Annotated[int, Bounds(ge=32, le=512)] = 64
     """Side in pixels at which it learns, and at which it is best."""
     width: Annotated[int, Bounds(ge=8, le=512)] = 32
-    """Channels of the picture tower where it begins; its later stages have 3, 6 and 8 times as many."""
+    """Channels of the picture tower where it begins; its later stages have 3, 6 and 7 times as many."""
     dim: Annotated[int, Bounds(ge=16, le=2048)] = 256
     """Length of the vectors in which pictures and texts meet."""
-    rows: Annotated[int, Bounds(ge=64, le=1 << 20)] = 6144
+    rows: Annotated[int, Bounds(ge=64, le=1 << 20)] = 5120
     """Rows of the table of words, and of the table of their parts: words share rows by chance."""
     word: Annotated[int, Bounds(ge=8, le=1024)] = 96
     """Length of a row."""
