@@ -77,8 +77,8 @@ def distances(kind: Kind, layout: Layout) -> Int[Tensor, " k"]:
         )
     reach = layout.kernel // 2
     down, across = torch.arange(reach + 1)[:, None], torch.arange(-reach, reach + 1)
-    found = (down * columns + across).unique()
-    return found[(found >= 0) & (found < cells)]
+    found = {back for back in (down * columns + across).flatten().tolist() if 0 <= back < cells}
+    return torch.tensor(sorted(found))
 
 
 def kept(kind: Kind, layout: Layout) -> Bool[Tensor, "n n"]:

@@ -35,11 +35,12 @@ def kinds_of(name: str, layers: int) -> tuple[Kind, ...]:
     Raises:
         ConfigError: There is no such name.
     """
+    kinds: list[Kind] = ["full"] * layers
     if name == "full":
-        return ("full",) * layers
+        return tuple(kinds)
     if name != "paper":
         raise ConfigError(f"attention is {name!r}: use full or paper")
-    kinds: list[Kind] = ["column" if (layer - 2) % 4 == 0 else "row" for layer in range(1, layers + 1)]
+    kinds = ["column" if (layer - 2) % 4 == 0 else "row" for layer in range(1, layers + 1)]
     kinds[-1] = "convolution"
     return tuple(kinds)
 
