@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -15,6 +15,7 @@ from dreamplate.nets.wrapping import OPEN, Wrap
 __all__ = ["Codec", "check_codec", "check_codes", "fingerprint_of", "load_codec", "padded", "reconstruct"]
 
 
+@runtime_checkable
 class Codec(Protocol):
     """Pictures to codes of a finite vocabulary, one for each square cell of pixels, and back.
 
@@ -60,7 +61,7 @@ class Codec(Protocol):
         ...
 
     def from_features(self, features: Float[Tensor, "n d h w"], wrap: Wrap = OPEN) -> Tensor:
-        """Return the pictures ``(n, 3, factor h, factor w)`` of what codes stand for, ``book`` plus ``offset``.
+        """Return the pictures ``(n, 3, factor h, factor w)`` of what codes stand for: ``book + offset``.
 
         Mixtures of codes are allowed and gradients run through; values may lie a little outside 0-1.
         """
@@ -90,15 +91,18 @@ def load_codec(name: str) -> Codec:
     try:
         from dreamplate.tokens.vq import Vq
 
-        net: torch.nn.Module = Vq.from_state(find_weights(name, "vq")[0], name)
+        state, settings = find_weights(name, "vq")
+        net: torch.nn.Module = Vq.from_state(state, settings, name)
+    except CheckpointError:
+        raise
     except ModelError as error:
         from dreamplate.tokens.dvae import Dvae
 
         try:
             net = Dvae.from_state(find_weights(name, "dvae")[0])
         except ModelError as other:
-            # Of two refusals the one that is not about the kind of network says more.
-            raise (error if "dvae is needed" in str(other) else other) from None
+            kinds = "a vq or a dvae is needed" if "a dvae is needed" in str(other) else ""
+            raise (ModelError(str(other).replace("a dvae is needed", kinds)) if kinds else error) from None
     net = net.eval().requires_grad_(False)
     return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
@@ -140,7 +144,9 @@ def check_codes(codes: Int[Tensor, "n h w"], size: int, source: str) -> None:
         )
 
 
-def padded(image: Float[Tensor, "n c h w"], factor: int, wrap: Wrap = OPEN) -> Tensor:
+def padded(
+    image: Float[Tensor, "n c h w"], factor: int, wrap: Wrap = OPEN
+) -> Float[Tensor, "n c h_out w_out"]:
     """Continue pictures at their right and lower ends by reflection, to sides that are multiples of a factor.
 
     The reflection goes on as often as needed, so a picture may be smaller than what is added. Pictures that
