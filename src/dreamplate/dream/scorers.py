@@ -37,6 +37,7 @@ class Scorer(Protocol):
 
 SCORERS = {
     "bridge": "dreamplate.dream.bridge:load_bridge",
+    "own": "dreamplate.dream.own_scorer:load_own",
     "clip": "dreamplate.dream.clip_scorer:load_clip",
     "transformers": "dreamplate.dream.transformers_scorer:load_transformers",
 }
@@ -44,6 +45,8 @@ SCORERS = {
 and a dtype, and returns a :class:`Scorer`."""
 ARGUMENTS = {"clip": "MODEL", "transformers": "FOLDER"}
 """What has to stand behind the colon of those kinds that are more than one scorer."""
+MAY = {"own": "MODEL"}
+"""What can stand behind the colon of kinds that mean a built-in scorer without it."""
 
 _KIND = "|".join(SCORERS)
 _PLUS = re.compile(rf"\s\+|\+\s|\+(?=(?:[\d.]+\s*\*\s*)?(?:{_KIND})(?:\W|$))|^\+|\+$")
@@ -61,8 +64,8 @@ class Part(NamedTuple):
 def parse_spec(spec: str) -> list[Part]:
     """Read a scorer spec.
 
-    A spec is ``bridge``, ``clip:MODEL``, ``transformers:FOLDER``, or several joined by ``+``, each with a
-    weight before it if it likes: ``2*clip:a + bridge``.
+    A spec is ``bridge``, ``own``, ``own:MODEL``, ``clip:MODEL``, ``transformers:FOLDER``, or several joined
+    by ``+``, each with a weight before it if it likes: ``2*clip:a + bridge``.
 
     Raises:
         ConfigError: A part is empty, of no known kind, lacks what stands behind its colon, or its weight is
@@ -98,7 +101,7 @@ def load_scorer(
 def _load(part: Part, device: str | torch.device, dtype: torch.dtype) -> Scorer:
     module, factory = SCORERS[part.kind].split(":")
     make = getattr(importlib.import_module(module), factory)
-    arguments = (part.argument,) if part.kind in ARGUMENTS else ()
+    arguments = (part.argument,) if part.kind in ARGUMENTS or part.kind in MAY else ()
     return cast(Scorer, make(*arguments, device, dtype))
 
 
@@ -121,7 +124,7 @@ def _part(spec: str, text: str) -> Part:
         raise ConfigError(f"{where} is {text!r}: choose from {_choices()}")
     if kind in ARGUMENTS and not argument:
         raise ConfigError(f"{where}: {kind} lacks its {ARGUMENTS[kind]}; write {kind}:{ARGUMENTS[kind]}")
-    if kind not in ARGUMENTS and colon:
+    if kind not in ARGUMENTS and kind not in MAY and colon:
         raise ConfigError(f"{where}: {kind} takes nothing behind a colon, not {argument!r}; write {kind}")
     return Part(weight, kind, argument)
 

@@ -7,7 +7,7 @@ principle; the towers are small enough to ship. See ``scorer_system`` for how it
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -24,6 +24,9 @@ __all__ = ["ARCHITECTURE", "DualEncoder"]
 
 ARCHITECTURE = "dual-encoder"
 SHARPEST = 100.0
+"""Factor on cosines at most."""
+VOCABULARY = 48 << 10
+"""Bytes for the words that it has read."""
 SMALLEST = 32
 """Side in pixels of the smallest picture that is looked at."""
 _SIZES = ("side", "width", "dim", "rows", "word", "text_width", "text_layers")
@@ -45,6 +48,8 @@ class DualEncoder(nn.Module):
         ModelError: The text tower's width is no multiple of 32.
     """
 
+    vocabulary: Tensor
+
     def __init__(
         self, side: int, width: int, dim: int, rows: int, word: int, text_width: int, text_layers: int
     ) -> None:
@@ -59,6 +64,7 @@ class DualEncoder(nn.Module):
         self.texts = TextTower(rows, word, text_width, text_layers)
         self.join_picture = nn.Linear(self.pictures.out, dim, bias=False)
         self.join_text = nn.Linear(text_width, dim, bias=False)
+        self.register_buffer("vocabulary", torch.zeros(VOCABULARY, dtype=torch.uint8))
         self.log_sharpness = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
 
     @classmethod
@@ -98,9 +104,23 @@ class DualEncoder(nn.Module):
         for join in (self.join_picture, self.join_text):
             nn.init.normal_(join.weight, std=join.in_features**-0.5, generator=generator)
 
+    def known_words(self) -> frozenset[str]:
+        """Return the words that it has read while it learnt."""
+        return frozenset(bytes(self.vocabulary.tolist()).rstrip(b"\0").decode("utf-8", "ignore").split())
+
+    def note_words(self, words: Collection[str]) -> None:
+        """Write down words that it has read, sorted; those that do not fit are left out."""
+        text = " ".join(sorted(words)).encode()
+        if len(text) > VOCABULARY:
+            text = text[:VOCABULARY].rpartition(b" ")[0]
+        self.vocabulary.zero_()
+        self.vocabulary[: len(text)] = torch.frombuffer(bytearray(text), dtype=torch.uint8).to(
+            self.vocabulary
+        )
+
     @property
     def sharpness(self) -> Float[Tensor, ""]:
-        """Factor on cosines that makes them scores: learnt, 100 at most (Radford and others 2021)."""
+        """Factor on cosines that makes them scores: learnt, 100 at most (Radford 2021)."""
         return self.log_sharpness.exp().clamp(max=SHARPEST)
 
     def encode_image(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n d"]:

@@ -70,7 +70,7 @@ class TextTower(nn.Module):
             assert isinstance(block, TextBlock)
             for last in (block.out, block.narrow):
                 last.weight.data *= (2 * len(self.blocks)) ** -0.5
-        nn.init.normal_(self.table, std=1.0, generator=generator)
+        nn.init.normal_(self.table, std=0.3, generator=generator)
         nn.init.normal_(self.places, std=0.1, generator=generator)
         nn.init.zeros_(self.weigh.weight)
 

@@ -35,6 +35,7 @@ from dreamplate.tokens.dual_losses import (
 from dreamplate.tokens.dual_teacher import Bridge, Teacher
 from dreamplate.tokens.scorer_config import ScorerOptions
 from dreamplate.tokens.scorer_facts import Facts, fact_hits, fact_losses
+from dreamplate.tokens.wordpieces import split_words
 from dreamplate.train.batch import Batch
 from dreamplate.train.draws import Draws, seed_of
 from dreamplate.train.optimise import Optimiser, autocast
@@ -102,6 +103,7 @@ class ScorerSystem:
         self.common, self.looked = torch.zeros(words), 0
         """Sum of the teacher's agreement with each word over pictures, and how many pictures those were."""
         self.facts = Facts()
+        self._known: set[str] | None = None
         self._read: dict[int, dict[str, Tensor]] = {}
         self.device = torch.device("cpu")
 
@@ -124,6 +126,7 @@ class ScorerSystem:
         asked = self.facts.ask(batch.facts, draws.named("facts")) if options.facts else []
         chosen, others = self._broad(captions, draws.named("broad"))
         texts = [*captions, *(text for fact in asked for text in fact.texts), *others]
+        self._note(texts)
         images = self._seen(batch.image, draws.named("crop"), draws.named("jitter"))
         towers = self.towers
         with autocast(self.device, self.precision):
@@ -148,6 +151,15 @@ class ScorerSystem:
         return {"loss": total.detach(), "right": hit, "sharpness": sharp.detach()} | {
             name: value.detach() for name, value in figures.items()
         }
+
+    def _note(self, texts: Sequence[str]) -> None:
+        """Write down the words of texts."""
+        if self._known is None:
+            self._known = set(self.towers.known_words())
+        here = {word for text in texts for word in split_words(text)}
+        if not here <= self._known:
+            self._known |= here
+            self.towers.note_words(self._known)
 
     def _seen(self, images: Tensor, place: Draws, light: Draws) -> Tensor:
         options = self.options
@@ -250,6 +262,7 @@ class ScorerSystem:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore what ``state_dict`` returned."""
         self._read.clear()
+        self._known = None
         for name, network in self.networks.items():
             network.load_state_dict(state["networks"][name])
         self.optimiser.load_state_dict(state["optimiser"])
