@@ -20,33 +20,43 @@ Bytes = npt.NDArray[np.uint8]
 
 
 class GroundData(NamedTuple):
-    """The ground: heights on grids, and what it is made of.
+    """The ground: heights on nested grids, and what it is made of.
 
-    `kernels.ground` alone reads these; others ask its functions.
+    All grids have the origin in their middle and the same number of points; each next one has cells twice as
+    wide. A place is looked up in the finest grid that holds it. `kernels.ground` alone reads these; others ask
+    its functions.
 
     Attributes:
-        heights: ``(n, n)`` metres, rows along z, columns along x; the fine grid around the viewpoint.
-        peaks: Highest value in blocks of heights, for skipping; laid out as `kernels.ground` likes.
-        x0: Of the first column.
-        z0: Of the first row.
-        cell: Metres between columns and rows.
-        far: ``(m, m)`` heights of the coarse grid that reaches to the horizon, with the same middle.
-        far_cell: Metres between its columns.
-        cover: ``(n, n)`` what was built into the fine grid: 0 nothing, 1 road, 2 yard.
+        heights: ``(levels, n, n)`` metres, rows along z, columns along x, the finest grid first.
+        peaks: ``(levels, b, b)`` highest value in blocks of 8 x 8 cells.
+        steeps: ``(levels, b, b)`` steepest slope in these blocks.
+        tops: ``(levels,)`` highest value of a grid and all coarser ones.
+        cell: Metres between points of the finest grid.
+        outer: Height beyond the last grid.
+        cover: ``(n, n)`` what was built into the finest grid: 0 nothing, 1 road, 2 yard.
+        road: ``(levels, n, n)`` metres from the middle of the road on the first grids; no levels: no road.
+        along: ``(levels, n, n)`` metres along the road.
+        road_width: Metres.
+        yard: ``(1, n, n)`` metres outside of the nearest yard, on the finest grid; no levels: no yards.
         water: Height of the water's surface; -1e9 where the world has none.
-        material: Numbers that the colours of the ground follow from.
+        shape: Numbers that the shape follows from, see `kernels.ground_shape`.
+        material: Numbers that the colours of the ground follow from, see `kernels.ground_material`.
         seed: Of all noise.
     """
 
     heights: Floats
     peaks: Floats
-    x0: float
-    z0: float
+    steeps: Floats
+    tops: Floats
     cell: float
-    far: Floats
-    far_cell: float
+    outer: float
     cover: Bytes
+    road: Floats
+    along: Floats
+    road_width: float
+    yard: Floats
     water: float
+    shape: npt.NDArray[np.float64]
     material: Floats
     seed: int
 
@@ -58,6 +68,7 @@ class ThingData(NamedTuple):
 
     Attributes:
         kind: ``(k,)`` row of the table of shapes (`shapes.SHAPES`).
+        label: ``(k,)`` class id.
         place: ``(k, 3)`` where the foot of each is at time 0.
         turn: ``(k, 2)`` cosine and sine of its yaw.
         size: ``(k, 3)`` scale along the thing's own axes; 1 is its natural size.
@@ -80,6 +91,7 @@ class ThingData(NamedTuple):
     """
 
     kind: Ints
+    label: Ints
     place: Floats
     turn: Floats
     size: Floats

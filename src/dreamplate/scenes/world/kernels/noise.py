@@ -66,7 +66,7 @@ def _gradient2(i: Any, j: Any, seed: Any) -> Any:
 
 @scalar
 def noise2(x: Any, y: Any, seed: Any) -> Any:
-    """Return gradient noise at a point of the plane: -1 to 1, smooth, mean 0, deviation about 0.35."""
+    """Return gradient noise at a point of the plane: -1 to 1, smooth, mean 0, deviation about 0.3."""
     i = _floor(x)
     j = _floor(y)
     u = x - i
@@ -127,7 +127,7 @@ def _corner3(i: Any, j: Any, k: Any, u: Any, v: Any, w: Any, seed: Any) -> Any:
 
 @scalar
 def noise3(x: Any, y: Any, z: Any, seed: Any) -> Any:
-    """Return gradient noise at a point of space: -1 to 1, smooth, mean 0, deviation about 0.27."""
+    """Return gradient noise at a point of space: -1 to 1, smooth, mean 0, deviation about 0.21."""
     i = _floor(x)
     j = _floor(y)
     k = _floor(z)
@@ -153,7 +153,7 @@ def noise3(x: Any, y: Any, z: Any, seed: Any) -> Any:
 
 @scalar
 def fbm2(x: Any, y: Any, octaves: Any, seed: Any) -> Any:
-    """Return octaves of `noise2`, each half as strong and as wide and turned by 37 degrees: within -1 to 1."""
+    """Return octaves of `noise2`, each half as strong and wide and turned by 37 degrees: -1 to 1."""
     total = 0.0
     weight = 1.0
     weights = 0.0
