@@ -36,6 +36,8 @@ IMPORTERS: dict[str, str] = {
     "dvae": "dreamplate.models.layouts.dvae:DVAE",
     "efficientnet-lite": "dreamplate.models.layouts.efficientnet_lite:EFFICIENTNET_LITE",
     "identity": "dreamplate.models.layouts.identity:IDENTITY",
+    "image-gpt": "dreamplate.models.layouts.image_gpt:IMAGE_GPT",
+    "image-gpt-hugging-face": "dreamplate.models.layouts.image_gpt:IMAGE_GPT_HUGGING_FACE",
     "imaginaire-spade": "dreamplate.models.layouts.imaginaire:IMAGINAIRE_SPADE",
     "line-drawer": "dreamplate.models.layouts.line_drawer:LINE_DRAWER",
     "nerf": "dreamplate.models.layouts.nerf:NERF",
@@ -110,6 +112,8 @@ class Importer:
         licence: Of the weights that were published in this layout; said when nobody says otherwise.
         beside: Other files that belong to a checkpoint, from its path: what is put before the names of their
             tensors, and where they are.
+        adds: Tensors that lie beside a checkpoint in no weight file, such as a palette, from its path; by our
+            names. Raises CheckpointError.
     """
 
     name: str
@@ -125,6 +129,7 @@ class Importer:
     prepare: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] | None = None
     accepts: Callable[[Mapping[str, Shape]], bool] | None = None
     beside: Callable[[Path], Mapping[str, Path]] | None = None
+    adds: Callable[[Path], Mapping[str, Tensor]] | None = None
     preferred: str = ""
     beyond: str = ""
     licence: str = ""
@@ -287,6 +292,9 @@ def import_state(
                     _put(made, place, piece, source)
     for place, found in parts.items():
         _put(made, place, _join(place, found), place)
+    if importer.adds is not None and path is not None:
+        for place, tensor in importer.adds(path).items():
+            _put(made, place, tensor, place)
     tags = importer.tags(path, tuple(state)) if importer.tags and path is not None else {}
     return made, _report(importer, made, tuple(unexpected), dropped, tags)
 
