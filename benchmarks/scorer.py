@@ -33,11 +33,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dreamplate.dream.bridge import RIDGE, SHARPNESS, BridgeScorer, KernelMap
-from dreamplate.dream.fit_bridge import place, read_classes, unpack
+from dreamplate.dream.bridge import BridgeScorer
+from dreamplate.dream.fit_bridge import place, read_classes
 from dreamplate.dream.judge import centre_square
 from dreamplate.dream.scorers import load_scorer
 from dreamplate.models import Store
+from dreamplate.nets.kernel_map import RIDGE, SHARPNESS, KernelMap, unpack
 from dreamplate.nets.minilm import encode_sentences
 
 SHARED = Path(os.environ.get("DREAMPLATE_SHARED", Path(__file__).resolve().parents[2] / "shared"))

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import torch
 
-from dreamplate.dream.bridge import RIDGE, SHARPNESS
 from dreamplate.dream.fit_bridge import KINDS, make_anchors, pack, read_classes
 from dreamplate.dream.towers import load_encoder
 from dreamplate.models import Card, Store
 from dreamplate.models.store import Folder
+from dreamplate.nets.kernel_map import RIDGE, SHARPNESS
 from dreamplate.nets.minilm import encode_sentences
 
 BUILT_IN = Path(__file__).resolve().parents[1] / "src" / "dreamplate" / "models" / "builtin"

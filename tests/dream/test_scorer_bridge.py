@@ -9,8 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dreamplate.dream import bridge, towers
-from dreamplate.dream.bridge import BridgeScorer, KernelMap
+from dreamplate.dream import towers
+from dreamplate.dream.bridge import BridgeScorer
 from dreamplate.dream.fit_bridge import (
     CONTEXTS,
     KINDS,
@@ -19,11 +19,11 @@ from dreamplate.dream.fit_bridge import (
     make_anchors,
     pack,
     place,
-    unpack,
 )
 from dreamplate.dream.scorers import SCORERS, Scorer, load_scorer
 from dreamplate.errors import CheckpointError, ConfigError, MissingExtraError, ModelError
-from dreamplate.nets import packaged
+from dreamplate.nets import kernel_map, packaged
+from dreamplate.nets.kernel_map import KernelMap, unpack
 
 
 @pytest.fixture(autouse=True)
@@ -237,5 +237,5 @@ def test_shipped_anchors_are_small_and_carry_a_card() -> None:
     entry = next(e for e in Store.default().list() if e.name == "bridge")
     assert entry.card is not None
     assert entry.weights.stat().st_size < 3_000_000
-    assert entry.card.settings["sharpness"] == bridge.SHARPNESS
-    assert entry.card.settings["ridge"] == bridge.RIDGE
+    assert entry.card.settings["sharpness"] == kernel_map.SHARPNESS
+    assert entry.card.settings["ridge"] == kernel_map.RIDGE

@@ -17,58 +17,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dreamplate.dream.fit_bridge import unpack
 from dreamplate.dream.towers import load_encoder
 from dreamplate.errors import ModelError
 from dreamplate.nets.efficientnet_lite import EfficientNetLite, Layer
+from dreamplate.nets.kernel_map import KernelMap, unpack
 from dreamplate.nets.minilm import MiniLM, encode_sentences
 from dreamplate.nets.packaged import load_classifier
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-
-SHARPNESS = 4.0
-"""Steepness of the kernel ``exp(SHARPNESS * (cosine - 1))``: how near a text must be to mean a class."""
-RIDGE = 0.1
-"""Added to the kernel's diagonal: how far the map may pass an anchor by."""
-
-
-class KernelMap(nn.Module):
-    """Kernel ridge regression from sentence vectors to mixtures of classes.
-
-    Args:
-        anchors: ``(kinds, classes, width)`` sentence directions; each has its class as the answer.
-        sharpness: See :data:`SHARPNESS`.
-        ridge: See :data:`RIDGE`.
-    """
-
-    mean: Tensor
-    anchors: Tensor
-
-    def __init__(self, anchors: Tensor, sharpness: float = SHARPNESS, ridge: float = RIDGE) -> None:
-        super().__init__()
-        self.kinds, self.classes, _ = anchors.shape
-        flat = anchors.flatten(0, 1)
-        self.sharpness = sharpness
-        self.ridge = ridge
-        self.register_buffer("mean", flat.mean(0))
-        self.register_buffer("anchors", F.normalize(flat - flat.mean(0), dim=-1))
-        self._factor: Tensor | None = None
-
-    def kernel(self, directions: Tensor) -> Tensor:
-        """``(n, width)`` centred directions to ``(n, kinds * classes)`` likeness to each anchor."""
-        return torch.exp(self.sharpness * (directions @ self.anchors.T - 1))
-
-    @torch.no_grad()
-    def forward(self, sentences: Tensor) -> Tensor:
-        """``(n, width)`` sentence vectors to ``(n, classes)`` shares, which may be negative."""
-        if self._factor is None or self._factor.device != self.anchors.device:
-            gram = self.kernel(self.anchors)
-            gram.diagonal().add_(self.ridge)
-            self._factor = torch.linalg.cholesky(gram)
-        likeness = self.kernel(F.normalize(sentences - self.mean, dim=-1))
-        shares = torch.cholesky_solve(likeness.T, self._factor).T
-        return shares.view(len(sentences), self.kinds, self.classes).sum(1)
 
 
 class BridgeScorer(nn.Module):

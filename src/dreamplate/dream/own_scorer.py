@@ -75,7 +75,7 @@ class OwnScorer(nn.Module):
 
     @torch.no_grad()
     def encode_text(self, texts: Sequence[str]) -> Tensor:
-        """``n`` texts of any length to unit vectors ``(n, dim)``; words never read are noted in ``notices``."""
+        """``n`` texts of any length to unit vectors ``(n, dim)``; see ``notices``."""
         plain = []
         for text in texts:
             meant, notes = understood(text, self.known)

@@ -14,12 +14,21 @@ JOINT = "count"
 """The fact whose texts name another fact too: how many of what."""
 KIND = "landmark"
 """That other fact."""
+UNSEEN = {"season": "season_seen"}
+"""Facts that only show where another fact says ``yes``."""
+_GROUPS = {"sailing boat": "boat", "rowing boat": "boat", "truck": "car", "vehicle": "car"}
+"""Kinds that some captions call by one name."""
 
 
 def asked(facts: Mapping[str, str]) -> dict[str, str]:
     """Return the facts that can be asked for by a phrase, by name; a count is said of its kind."""
     kind = facts.get(KIND, NONE)
-    found = {name: value for name, value in facts.items() if phrases(name, value, kind)}
+    kind = _GROUPS.get(kind, kind)
+    known = {**facts, KIND: kind}
+    for name, shown in UNSEEN.items():
+        if known.get(shown, "yes") != "yes":
+            known.pop(name, None)
+    found = {name: value for name, value in known.items() if phrases(name, value, kind)}
     if JOINT in found:
         found[JOINT] = f"{kind}/{facts[JOINT]}"
     return found
