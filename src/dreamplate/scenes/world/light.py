@@ -102,7 +102,7 @@ def make_light(spec: WorldSpec) -> LightData:
     draws = np.random.default_rng([spec.seed, 0x5F1E])
     mood = draws.random(16)
     air = _AIR[spec.weather]
-    colours = _weathered(palette_at(spec.hour), air, spec)
+    colours = _exposed(_weathered(palette_at(spec.hour), air, spec), spec)
     sun = sun_direction(spec)
     moon = moon_direction(spec)
     width, flat, haze, mist, stars, lamps = colours.more
@@ -133,7 +133,7 @@ def make_light(spec: WorldSpec) -> LightData:
         air.scale,
     )
     put(at.LIT, colours.lit, colours.shade)
-    cirrus = {"clear": 0.55 * float(mood[2] > 0.35), "cloudy": 0.4}.get(spec.weather, 0.0) * (
+    cirrus = {"clear": 0.45 * float(mood[2] > 0.45), "cloudy": 0.25}.get(spec.weather, 0.0) * (
         0.4 + 0.6 * mood[3]
     )
     put(at.CIRRUS, cirrus * (1 - 0.75 * night), 1.35 * colours.lit + 0.6 * colours.shade)
@@ -160,6 +160,7 @@ def make_light(spec: WorldSpec) -> LightData:
     bright = float(colours.up @ _LUMA)
     put(at.FALL, np.array([0.9, 0.97, 1.05]) * (0.08 + 1.15 * bright))
     put(at.STREAK, float(np.clip((mood[5] - 0.5) * (0.3 + 0.5 * spec.wind), -0.7, 0.7)), air.soft)
+    put(at.GLINT, (0.5 + 0.5 * spec.moon if night > 0.5 else float(sun[1] > -0.01)) * (1 - 0.8 * air.grey))
     put(at.MILK, 0.11 * stars * air.stars * float(mood[6] > 0.3) * (1 - 0.6 * spec.moon))
     return LightData(
         sun=_lifted(key).astype(np.float32),
@@ -207,6 +208,22 @@ def _weathered(clear: Palette, air: _Air, spec: WorldSpec) -> Palette:
         lit=greyed(clear.lit, 0.85 * g) * dim * (0.5 + 0.5 * lift),
         shade=greyed(clear.shade, 0.9 * g) * dim * dim,
     )
+
+
+def _exposed(colours: Palette, spec: WorldSpec) -> Palette:
+    """Return colours as exposed for bright ground: snow and sand would else be white all over."""
+    bright = {"snow": 0.68, "desert": 0.74}.get(spec.biome, 1.0)
+    if spec.season == "winter" and spec.biome in ("mountains", "hills", "plains"):
+        bright = min(bright, 0.76)
+    if _night(spec.hour) > 0.5:
+        bright = bright**0.4
+    sky = bright**0.4
+    lights = {name: bright * getattr(colours, name) for name in ("sun", "up", "down", "side")}
+    skies = {
+        name: sky * getattr(colours, name)
+        for name in ("zenith", "middle", "towards", "away", "glow", "lit", "shade")
+    }
+    return replace(colours, **lights, **skies)
 
 
 def sun_direction(spec: WorldSpec) -> Vector:

@@ -91,5 +91,7 @@ SOFT = 79
 """How much sunlight reaches what is turned away from the sun, as under clouds; 0 to 1."""
 MILK = 80
 """Brightness of the milky way."""
-COUNT = 81
+GLINT = 81
+"""How much the sun or moon glitters on water: nothing while it is below the horizon."""
+COUNT = 82
 """How many numbers there are."""

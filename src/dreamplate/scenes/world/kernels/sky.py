@@ -43,8 +43,8 @@ from dreamplate.scenes.world.light_layout import (
 
 __all__ = ["air", "ambient", "gradient", "sky"]
 
-MOON_SIZE = 0.027
-"""Radius of the moon, radians: about six times the true one, as painters have it."""
+MOON_SIZE = 0.032
+"""Radius of the moon, radians: about seven times the true one, as painters have it."""
 
 
 @scalar
@@ -91,7 +91,7 @@ def _stars(dx: Any, dy: Any, dz: Any, wide: Any, L: Any) -> Any:  # noqa: N803
     j = math.floor(qy)
     k = math.floor(qz)
     lot = hash_unit(int(i), int(j), int(k), L.seed)
-    if lot > 0.3:
+    if lot > 0.22:
         return 0.0, 0.0
     ex = qx - i - 0.25 - 0.5 * hash_unit(int(i), int(j), int(k), L.seed + 1)
     ey = qy - j - 0.25 - 0.5 * hash_unit(int(i), int(j), int(k), L.seed + 2)
@@ -99,8 +99,8 @@ def _stars(dx: Any, dy: Any, dz: Any, wide: Any, L: Any) -> Any:  # noqa: N803
     along = ex * dx + ey * dy + ez * dz
     off = ex * ex + ey * ey + ez * ez - along * along
     radius = max(0.05, 0.55 * wide * cells)
-    shine = lot / 0.3
-    bright = 0.05 + 1.7 * shine**10
+    shine = lot / 0.22
+    bright = 0.05 + 1.0 * shine**10
     return bright * math.exp(-off / (radius * radius)) * min(1.0, 0.08 / radius + 0.35), shine
 
 
