@@ -103,6 +103,7 @@ def make_things(rows: Sequence[ThingRow], wind: float = 1.0, snow: float = 0.0) 
     cells, starts, tops, grid = _grid(place, reach, np.flatnonzero(~moving))
     return ThingData(
         kind=np.array([shape.number for shape in shapes], np.int32),
+        label=np.array([shape.label for shape in shapes], np.int32),
         place=place,
         turn=np.stack([np.cos(yaw), np.sin(yaw)], axis=1).astype(np.float32),
         size=size,

@@ -189,9 +189,8 @@ def truck(x: Any, y: Any, z: Any, seed: Any) -> Any:
     cab = block(x, y - 1.6, z + 3.5, 1.0, 0.98, 0.78) - 0.15
     cab = max(cab, (-z - 4.42 + 0.22 * max(y - 1.5, 0.0)) * 0.97)
     part = PAINT
-    if 1.6 < y < 2.42:
-        if (z < -4.1 and ax < 0.98) or (ax > 1.0 and abs(z + 3.65) < 0.45):
-            part = GLASS
+    if 1.6 < y < 2.42 and ((z < -4.1 and ax < 0.98) or (ax > 1.0 and abs(z + 3.65) < 0.45)):
+        part = GLASS
     if z < -4.2:
         if abs(ax - 0.85) < 0.18 and abs(y - 0.85) < 0.11:
             part = HEADLIGHT

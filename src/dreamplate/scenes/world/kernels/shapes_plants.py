@@ -15,7 +15,7 @@ __all__ = ["bare", "cactus", "palm", "rock"]
 
 @scalar
 def _fronds(rho: Any, turn: Any, y: Any, count: Any, long: Any, rise: Any, fall: Any) -> Any:
-    """Leaves of a palm in a ring: each rises, then bends down; a roof-shaped strip that narrows to its tip."""
+    """Leaves of a palm in a ring: each rises, then bends down, a roof-shaped strip with a tip."""
     a = nearest_of(turn, 2.0 * math.pi / count, -count, count)
     u = rho * math.cos(a)
     v = abs(rho * math.sin(a))

@@ -54,7 +54,7 @@ def conifer(x: Any, y: Any, z: Any, seed: Any, fine: Any) -> Any:
 
 @scalar
 def _lumps(d: Any, x: Any, y: Any, z: Any, rough: Any, often: Any, seed: Any, fine: Any) -> Any:
-    """Return the distance to a hull at distance d when its surface is lumpy; ``rough`` is how deep, metres."""
+    """Return the distance to a hull at distance d when its surface is lumpy, ``rough`` metres deep."""
     if fine == 2:
         return d + 0.3 * rough
     most = 1.35 * rough
