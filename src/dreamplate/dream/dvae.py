@@ -1,10 +1,11 @@
-"""The `dvae` generator: scores of the codes of a discrete VAE in every cell of a picture."""
+"""The `dvae` generator: scores of a codec's codes (a discrete VAE, or our own) in every cell of a picture."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -17,9 +18,10 @@ from dreamplate.dream.painting import Genes, Genome
 from dreamplate.dream.softcodes import hard_codes, soft_codes
 from dreamplate.errors import ConfigError, ModelError
 from dreamplate.models.find import find_weights, is_path
-from dreamplate.tokens.decoder import Decoder
-from dreamplate.tokens.dvae import FACTOR, Dvae
+from dreamplate.tokens.codec import load_codec
+from dreamplate.tokens.dvae import Dvae
 from dreamplate.tokens.pixels import EPS, draw
+from dreamplate.tokens.vq import Vq
 
 FEW = 8
 """Codes that a start of few codes draws from."""
@@ -31,6 +33,8 @@ SURE = 0.95
 
 class DvaePainting(NetPainting):
     """Pictures as scores of codes: one row of scores for every 8 x 8 pixels.
+
+    The codec is a discrete VAE (`Dvae`) or our own (`Vq`).
 
     What the decoder sees are the codes' vectors, mixed by a softmax over the scores, with or without Gumbel
     noise (Jang et al., "Categorical Reparameterization with Gumbel-Softmax", 2017), or drawn by it, with the
@@ -53,7 +57,8 @@ class DvaePainting(NetPainting):
     Raises:
         ModelError: The weights are not there, are of another kind, or hold no decoder.
         CheckpointError: A file is damaged or does not fit.
-        ConfigError: ``pairs`` is asked of an odd number of codes.
+        ConfigError: ``pairs`` is asked of an odd number of codes, or ``clamp`` or ``laplace`` of a `Vq`,
+            whose pixels are no distributions.
     """
 
     def __init__(
@@ -63,22 +68,19 @@ class DvaePainting(NetPainting):
         wrap: tuple[bool, bool],
         draws: Sequence[torch.Generator],
         *,
-        net: Dvae | None = None,
+        net: Dvae | Vq | None = None,
     ) -> None:
         super().__init__(size, wrap, draws)
         self.options = options
-        net = net if net is not None else Dvae.from_state(find_weights(options.weights, "dvae")[0])
-        if net.decoder is None:
-            raise ModelError(
-                f"dvae.weights is {options.weights!r}, which holds no decoder: name the decoder's file"
-            )
+        net = net if net is not None else cast(Dvae | Vq, load_codec(options.weights))
+        _check(options, net)
         self.freeze(net)
         self.codes = net.codes
         if options.pairs and self.codes % 2:
             raise ConfigError(
                 f"dvae.pairs needs an even number of codes, {options.weights!r} has {self.codes}"
             )
-        self.cells = (math.ceil(size[0] / FACTOR), math.ceil(size[1] / FACTOR))
+        self.cells = (math.ceil(size[0] / net.factor), math.ceil(size[1] / net.factor))
         rows = [_start(options, self.cells[0] * self.cells[1], self.codes, generator) for generator in draws]
         self.logits = nn.Parameter(self._as_grid(torch.stack(rows)))
         self.temperature, self.scale, self.shown = options.temperature, options.logit_scale, False
@@ -88,10 +90,8 @@ class DvaePainting(NetPainting):
         self.settle(0.0)
 
     @property
-    def _decoder(self) -> Decoder:
-        net = self.frozen[0]
-        assert isinstance(net, Dvae) and net.decoder is not None
-        return net.decoder
+    def _codec(self) -> Dvae | Vq:
+        return cast(Dvae | Vq, self.frozen[0])
 
     def _as_grid(self, rows: Float[Tensor, "n cells codes"]) -> Float[Tensor, "n codes h w"]:
         """Return scores as ``(n, codes, h, w)``, those of one cell side by side in memory."""
@@ -100,17 +100,24 @@ class DvaePainting(NetPainting):
 
     def forward(self, width: int, height: int) -> Float[Tensor, "count 3 {height} {width}"]:
         """Render ``(count, 3, height, width)``: the whole picture, reduced."""
-        stats = self._decoder.from_features(self._features(), self.wrap)
-        pixels = stats[:, : stats.shape[1] // 2] if self.grain is None else draw(stats, self.grain)
-        if not self.options.clamp:
-            pixels = (torch.sigmoid(pixels) - EPS) / (1 - 2 * EPS)
+        pixels = self._pixels(self._features())
         return clamp(fit(clamp(pixels), width, height, self.wrap))  # averages of 1 can round to more
+
+    def _pixels(self, features: Float[Tensor, "count start h w"]) -> Float[Tensor, "count 3 height width"]:
+        """Decode what codes stand for, and draw pixels where that is asked for; not clipped."""
+        codec = self._codec
+        if not isinstance(codec, Dvae) or not (self.options.clamp or self.grain is not None):
+            return codec.from_features(features, self.wrap)
+        assert codec.decoder is not None
+        stats = codec.decoder.from_features(features, self.wrap)
+        pixels = stats[:, : stats.shape[1] // 2] if self.grain is None else draw(stats, self.grain)
+        return pixels if self.options.clamp else (torch.sigmoid(pixels) - EPS) / (1 - 2 * EPS)
 
     def _features(self) -> Float[Tensor, "count start h w"]:
         """Return what the decoder sees in every cell of the whole picture."""
-        options, decoder = self.options, self._decoder
+        options, codec = self.options, self._codec
         scores = self.logits.permute(0, 2, 3, 1).flatten(0, 2)
-        book = decoder.book
+        book = codec.book
         if self.shown and options.relaxation == "straight-through":
             mixed = hard_codes(scores, book, pairs=options.pairs)
         else:
@@ -122,7 +129,7 @@ class DvaePainting(NetPainting):
                 uniform=self.uniform,
                 pairs=options.pairs,
             )
-        grid = (mixed + decoder.offset).view(self.count, self.cells[1], self.cells[0], -1)
+        grid = (mixed + codec.offset).view(self.count, self.cells[1], self.cells[0], -1)
         return grid.permute(0, 3, 1, 2)
 
     @property
@@ -147,7 +154,8 @@ class DvaePainting(NetPainting):
         elif options.relaxation == "straight-through":
             self.uniform = torch.rand((cells, 2 if options.pairs else 1), generator=draws).to(device)
         if options.laplace:
-            shape = (self.count, self._decoder.channels, self.cells[1] * FACTOR, self.cells[0] * FACTOR)
+            side = self._codec.factor
+            shape = (self.count, 3, self.cells[1] * side, self.cells[0] * side)
             self.grain = torch.rand(shape, generator=draws).to(device)
 
     def settle(self, progress: float) -> None:
@@ -165,13 +173,12 @@ class DvaePainting(NetPainting):
         Raises:
             ModelError: There is no encoder.
         """
-        net = self.frozen[-1]
-        assert isinstance(net, Dvae)
+        net = cast(Dvae | Vq, self.frozen[-1])
         if net.encoder is None:
             net = _encoder_beside(self.options.weights, self.codes).to(self.logits.device)
             self.freeze(net)
         columns, rows = self.cells
-        whole = fit(image, columns * FACTOR, rows * FACTOR, self.wrap)
+        whole = fit(image, columns * net.factor, rows * net.factor, self.wrap)
         self.logits.copy_(net.logits(whole, self.wrap) / self._factor)
 
     def _gene_grid(self) -> tuple[int, int]:
@@ -196,6 +203,31 @@ class DvaePainting(NetPainting):
         grid.scatter_(1, chosen.to(grid.device), height)
         self.logits, self.count = nn.Parameter(grid), len(genes)
         self.settle(0.0)
+
+
+def _check(options: DvaeConfig, net: Dvae | Vq) -> None:
+    """Make sure that a codec can do what is asked of it.
+
+    Raises:
+        ModelError: It has no decoder, or its pictures are not of red, green and blue.
+        ConfigError: ``clamp`` or ``laplace`` is asked of our own codec.
+    """
+    if isinstance(net, Vq):
+        wrong = next((name for name in ("clamp", "laplace") if getattr(options, name)), None)
+        if wrong:
+            raise ConfigError(
+                f"dvae.{wrong} needs a discrete VAE, {options.weights!r} is a vq whose pixels are no"
+                " distributions; leave it out"
+            )
+    elif net.decoder is None:
+        raise ModelError(
+            f"dvae.weights is {options.weights!r}, which holds no decoder: name the decoder's file"
+        )
+    elif net.decoder.channels != 3:
+        raise ModelError(
+            f"dvae.weights is {options.weights!r}, which makes pictures of {net.decoder.channels} channels;"
+            " a dream needs 3"
+        )
 
 
 def _start(

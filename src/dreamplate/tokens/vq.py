@@ -127,7 +127,7 @@ class Vq(nn.Module):
         """Return each cell's direction, of length 1, before it is replaced by the book's."""
         pixels = padded(image, FACTOR, wrap) * 2 - 1
         found = self.encoder(pixels.contiguous(memory_format=torch.channels_last), wrap)
-        return F.normalize(found.float().permute(0, 2, 3, 1), dim=-1)
+        return F.normalize(found.to(image.dtype).permute(0, 2, 3, 1), dim=-1)
 
     def logits(
         self, image: Float[Tensor, "n 3 height width"], wrap: Wrap = OPEN
@@ -156,7 +156,7 @@ class Vq(nn.Module):
     ) -> Float[Tensor, "n 3 8*h 8*w"]:
         """Return the pictures of what codes stand for; values may lie a little outside 0-1."""
         made = self.decoder(features.contiguous(memory_format=torch.channels_last), wrap)
-        return (made.float() + 1) / 2
+        return (made.to(features.dtype) + 1) / 2
 
     def embed(self, codes: Int[Tensor, "n h w"]) -> Float[Tensor, "n latent h w"]:
         """Look up what codes stand for."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from dreamplate.train.draws import Draws
 from dreamplate.train.processes import world
 
-__all__ = ["BookLearner", "nearest", "turned"]
+__all__ = ["BookLearner", "nearest"]
 
 IDLE = 0.1
 """A code that is used less than this share of the mean gets new work."""
@@ -23,19 +23,6 @@ LLOYD = 10
 def nearest(latents: Float[Tensor, "m d"], book: Float[Tensor, "codes d"]) -> Int[Tensor, " m"]:
     """Return the code whose direction is nearest, of each."""
     return (latents @ book.T).argmax(1)
-
-
-def turned(latents: Float[Tensor, "m d"], found: Float[Tensor, "m d"]) -> Float[Tensor, "m d"]:
-    """Return the codes' directions, with gradients that reach the latents as if they had been turned there.
-
-    The rotation trick (Fifty et al., "Restructuring Vector Quantization with the Rotation Trick", 2024,
-    section 4.2) for directions of length 1: each code is its latent, turned by a rotation that counts as
-    fixed. In contrast to a straight-through copy, a gradient then keeps its angle to the vector.
-    """
-    start = latents.detach()
-    middle = F.normalize(start + found, dim=1)
-    reflected = latents - 2 * middle * (latents * middle).sum(1, keepdim=True)
-    return reflected + 2 * found * (latents * start).sum(1, keepdim=True)
 
 
 class BookLearner:

@@ -21,6 +21,9 @@ FACTOR = 8
 """Pixels of a picture along a side of one code's cell."""
 
 
+_SHUFFLED = ("decoder.up_4", "decoder.up_2", "decoder.leave")
+
+
 class Residual(nn.Module):
     """``x + conv(relu(conv(relu(x))))``, two 3x3 convolutions of one width."""
 
@@ -102,11 +105,15 @@ class VqDecoder(nn.Module):
 def draw_weights(net: nn.Module, draws: torch.Generator) -> None:
     """Give every convolution random weights that keep the size of what goes through, and no offset.
 
-    The last of each residual block begins at a third of that, so that the sum does not grow with depth.
+    The last of each residual block begins at a third of that, so that the sum does not grow with depth. What
+    is shuffled into pixels begins with equal filters for the four pixels of a square, as if enlarged by
+    repetition (Aitken et al., "Checkerboard artifact free sub-pixel convolution", 2017).
     """
     with torch.no_grad():
         for name, conv in net.named_modules():
             if isinstance(conv, Conv):
                 spread = (2 / conv.w[0].numel()) ** 0.5 * (0.33 if name.endswith("second") else 1.0)
-                conv.w.copy_(torch.randn(conv.w.shape, generator=draws) * spread)
+                share = 4 if name.endswith(_SHUFFLED) else 1
+                drawn = torch.randn((conv.w.shape[0] // share, *conv.w.shape[1:]), generator=draws)
+                conv.w.copy_(drawn.repeat_interleave(share, 0) * spread)
                 conv.b.zero_()

@@ -2,8 +2,8 @@
 
 The loss is taken of display-encoded pictures of -1 to 1: mean squared and mean absolute differences, those of
 neighbouring pixels' differences (edges, and the absence of banding), and how far pictures are apart to a
-network that knows photographs. The book learns by running means, not by gradients; the encoder's gradients
-come through `vq_book.turned`, and it is held near the codes that it uses.
+network that knows photographs. The book learns by running means, not by gradients; the encoder gets
+the gradients of the codes as its own (straight through), and is held near the codes that it uses.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from dreamplate.tokens.codec_system import CodecSystem, Run, check_ports
 from dreamplate.tokens.vq import Vq
-from dreamplate.tokens.vq_book import BookLearner, nearest, turned
+from dreamplate.tokens.vq_book import BookLearner, nearest
 from dreamplate.tokens.vq_config import VqOptions
 from dreamplate.train.batch import Batch
 from dreamplate.train.draws import seed_of
@@ -108,7 +108,7 @@ class VqSystem(CodecSystem):
         away = (flat - found).square().sum(1).mean()
         spread = self.generator.spread
         spread.lerp_(away.detach(), 1 - self.options.decay)
-        return turned(flat, found), away
+        return flat + (found - flat).detach(), away
 
     def _distance(self, made: Tensor, truth: Tensor, now: Now, figures: dict[str, Tensor]) -> Tensor:
         options = self.options
