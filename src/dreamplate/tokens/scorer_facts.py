@@ -23,7 +23,7 @@ class Question:
     Attributes:
         name: Of the fact.
         texts: One for each value that occurs in the batch.
-        pictures: ``(m,)`` which pictures are asked: those of which it is known.
+        pictures: ``(m,)`` which pictures are asked: those of which it is known and more than one answer open.
         answers: ``(m,)`` the number of the right text for each.
         open: ``(m, texts)`` which texts are answers at all: counts are of the same kind.
     """
@@ -58,7 +58,9 @@ class Facts:
             numbers = draws.named(name).uniform((len(found),)).tolist()
             ways = [phrases(name, value) for value in found]
             texts = tuple(way[int(n * len(way))] for way, n in zip(ways, numbers, strict=True))
-            questions.append(_question(name, found, texts, facts))
+            question = _question(name, found, texts, facts)
+            if len(question.pictures):
+                questions.append(question)
         return questions
 
     def state_dict(self) -> dict[str, Any]:
@@ -106,21 +108,19 @@ def fact_hits(
         encode: Texts to unit vectors.
     """
     sums: dict[str, Tensor] = {}
-    told = [asked(each) for each in facts]
     for name, found in known.items():
-        here = [index for index, each in enumerate(told) if each.get(name) in found]
-        if not here:
+        question = _question(name, found, tuple(found), facts)
+        if not len(question.pictures):
             continue
         ways = [phrases(name, value) for value in found]
         vectors = encode([text for way in ways for text in way])
         owner = torch.tensor([number for number, way in enumerate(ways) for _ in way], device=vectors.device)
         means = torch.zeros(len(found), vectors.shape[1], device=vectors.device)
         means = functional.normalize(means.index_add(0, owner, vectors.float()), dim=-1)
-        question = _question(name, found, tuple(found), facts)
         scores = (seen[question.pictures.to(seen.device)] @ means.T).cpu()
         best = scores.masked_fill(~question.open, -2.0).argmax(1)
         sums[f"right_{name}"] = (best == question.answers).sum().double()
-        sums[f"asked_{name}"] = torch.tensor(len(here)).double()
+        sums[f"asked_{name}"] = torch.tensor(len(question.pictures)).double()
     return sums
 
 
@@ -129,9 +129,9 @@ def _question(
 ) -> Question:
     place = {value: number for number, value in enumerate(found)}
     own = [(index, asked(each).get(name)) for index, each in enumerate(facts)]
-    there = [(index, value) for index, value in own if value in place]
-    answers = [place[value] for _, value in there if value is not None]
+    pairs = [(index, place[value]) for index, value in own if value in place]
     kinds = [value.partition("/")[0] if name == JOINT else "" for value in found]
-    may = torch.tensor([[kinds[answer] == kind for kind in kinds] for answer in answers])
-    pictures = torch.tensor([index for index, _ in there], dtype=torch.int64)
-    return Question(name, texts, pictures, torch.tensor(answers, dtype=torch.int64), may)
+    pairs = [(index, answer) for index, answer in pairs if kinds.count(kinds[answer]) > 1]
+    open_ = [[kinds[answer] == kind for kind in kinds] for _, answer in pairs]
+    pictures, answers = torch.tensor(pairs, dtype=torch.int64).view(-1, 2).T
+    return Question(name, texts, pictures, answers, torch.tensor(open_, dtype=torch.bool))
