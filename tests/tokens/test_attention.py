@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dreamplate.errors import ConfigError
-from dreamplate.tokens.attention import KINDS, Kind, KvCache, Layout, distances, kept, seen_from
+from dreamplate.tokens.attention import KINDS, Kind, KvCache, Layout, attend, distances, kept, seen_from
 
 LAYOUTS = [
     Layout(3, 4, 4, 3),
@@ -78,6 +78,20 @@ def test_a_cache_returns_what_was_written() -> None:
         got, values = cache.read(1, places)
         assert torch.equal(got, keys[:, :, places]) and torch.equal(values, -keys[:, :, places])
     assert not cache.read(0, slice(0, 7))[0].any() and cache.length == 7
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_short_way_equals_the_fused_one(kind: Kind) -> None:
+    mask = kept(kind, Layout(3, 4, 5, 3))
+    shape, draws = (3, 2, 2, len(mask), 8), torch.Generator().manual_seed(0)
+    query, key, value = torch.randn(shape, generator=draws).requires_grad_().unbind(0)
+    plain = attend(query, key, value, mask, causal=kind == "full")
+    with torch.no_grad():
+        fused = attend(query, key, value, mask, causal=kind == "full")
+    torch.testing.assert_close(plain, fused)
+    # And neither is anything but a mean by agreement, of what is seen.
+    score = (query @ key.mT / 8**0.5).masked_fill(~mask, -torch.inf)
+    torch.testing.assert_close(plain, score.softmax(-1) @ value)
 
 
 def test_an_even_kernel_is_refused() -> None:

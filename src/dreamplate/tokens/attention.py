@@ -20,13 +20,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from dreamplate.errors import ConfigError
 
-__all__ = ["KINDS", "Kind", "KvCache", "Layout", "distances", "kept", "seen_from"]
+__all__ = ["KINDS", "Kind", "KvCache", "Layout", "attend", "distances", "kept", "seen_from"]
 
+SHORT = 512
+"""Inputs up to which a processor learns faster by plain products than by the fused attention of torch."""
 Kind = Literal["full", "row", "column", "convolution"]
 KINDS: tuple[Kind, ...] = ("full", "row", "column", "convolution")
 
@@ -106,6 +109,32 @@ def seen_from(place: int, back: Int[Tensor, " k"], layout: Layout) -> slice | In
         return slice(0, place + 1)
     prefix = torch.arange(layout.prefix, device=back.device)
     return torch.cat([prefix, place - back[: int((back <= cell).sum())]])
+
+
+def attend(
+    query: Float[Tensor, "b h m d"],
+    key: Float[Tensor, "b h k d"],
+    value: Float[Tensor, "b h k d"],
+    mask: Bool[Tensor, "m k"] | None = None,
+    *,
+    causal: bool = False,
+) -> Float[Tensor, "b h m d"]:
+    """Return what queries see of values, by their agreement with keys.
+
+    Args:
+        query: Of the inputs that look.
+        key: Of those that are looked at.
+        value: Of the same.
+        mask: What is seen; None: all.
+        causal: The mask is the one of ``full``; it need not be given, and is used where it is.
+    """
+    plain = query.requires_grad and query.device.type == "cpu" and query.shape[2] <= SHORT
+    if mask is None or not plain:
+        mask = None if causal else mask
+        return F.scaled_dot_product_attention(query, key, value, mask, is_causal=causal)
+    away = query.new_zeros(mask.shape).masked_fill(~mask, -torch.inf)
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2) + away
+    return scores.softmax(-1) @ value
 
 
 class KvCache:

@@ -30,7 +30,7 @@ class DalleOptions:
     """Blocks of attention."""
     width: Annotated[int, Bounds(ge=4, le=16_384)] = 192
     """Numbers of a token inside."""
-    heads: Annotated[int, Bounds(ge=1, le=256)] = 6
+    heads: Annotated[int, Bounds(ge=1, le=256)] = 3
     """Attention heads; they share the width."""
     attention: Literal["full", "paper"] = "full"
     """full: every token sees all before it. paper: rows, columns in every fourth layer, and the last layer

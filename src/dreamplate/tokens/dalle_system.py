@@ -200,9 +200,9 @@ def token_losses(
     scores: Float[Tensor, "n m v"], tokens: Int[Tensor, "n m"]
 ) -> tuple[Float[Tensor, "n m"], Float[Tensor, "n m"]]:
     """Return how unlikely each token was, in nats, and the logarithm of its scores' sum."""
-    scores = scores.float()
-    total = scores.logsumexp(-1)
-    return total - scores.gather(-1, tokens[..., None])[..., 0], total
+    scores, own = scores.float(), tokens[..., None]
+    likely = scores.log_softmax(-1).gather(-1, own)[..., 0]
+    return -likely, scores.gather(-1, own)[..., 0] - likely
 
 
 def spoken(text: Int[Tensor, "n t"], vocabulary: Vocabulary) -> Bool[Tensor, "n t"]:

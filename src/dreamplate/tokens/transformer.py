@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dreamplate.errors import ConfigError
-from dreamplate.tokens.attention import Kind, KvCache, Layout, distances, kept, seen_from
+from dreamplate.tokens.attention import Kind, KvCache, Layout, attend, distances, kept, seen_from
 
 __all__ = ["Transformer", "angles_of", "kinds_of", "turned"]
 
@@ -198,12 +198,10 @@ class Transformer(nn.Module):
             if place:
                 assert cache is not None and many == 1
                 key, value = cache.read(layer, self._seen(kind, place, x.device))
-                seen = F.scaled_dot_product_attention(query, key, value)
-            elif kind == "full":
-                seen = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+                seen = attend(query, key, value)
             else:
                 mask = self._mask(kind, x.device)[:many, :many]
-                seen = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+                seen = attend(query, key, value, mask, causal=kind == "full")
             x = block.think(x + block.attention.join(seen))
         result: Tensor = self.norm(x)
         return result
