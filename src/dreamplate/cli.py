@@ -15,6 +15,7 @@ from dreamplate.errors import ConfigError, DreamplateError, ResourceError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "dream": ("make a picture from words", "dreamplate.cli_run:dream"),
+    "complete": ("go on with a picture of which a part is kept", "dreamplate.cli_complete:complete"),
     "caption": ("say what a picture shows, in words a scorer agrees with", "dreamplate.cli_words:caption"),
     "probe": ("show what a scorer makes of a prompt or a picture", "dreamplate.cli_words:probe"),
     "upscale": ("make a picture or a sequence larger", "dreamplate.cli_upscale:upscale"),

@@ -24,6 +24,10 @@ from dreamplate.take.runner import RunResult, run
 from dreamplate.take.take import Take
 
 JOBS: dict[str, tuple[str, str]] = {
+    "complete": (
+        "dreamplate.dream.complete_config:CompleteConfig",
+        "dreamplate.dream.complete_job:CompleteJob",
+    ),
     "dream": ("dreamplate.dream.config:DreamConfig", "dreamplate.dream.jobs:DreamJob"),
     "fit": ("dreamplate.fields.config:FitConfig", "dreamplate.fields.jobs:FitJob"),
     "render": ("dreamplate.fields.render_config:RenderConfig", "dreamplate.fields.render_job:RenderJob"),
