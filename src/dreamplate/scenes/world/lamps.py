@@ -39,7 +39,7 @@ def lamps_of(things: ThingData, light: LightData, eye: npt.NDArray[np.float64]) 
         for row in np.flatnonzero(things.kind == kind).tolist():
             place = things.place[row].astype(float)
             scale = float(things.size[row, 1])
-            middle = place + [0.0, height * scale, 0.0]
+            middle = place + np.array([0.0, height * scale, 0.0])
             if kind == shapes.HOUSE:  # its windows: before the front
                 cos, sin = (float(value) for value in things.turn[row])
                 middle += 6.5 * float(things.size[row, 2]) * np.array([-sin, 0.0, -cos])

@@ -72,8 +72,8 @@ class Frame:
     """One rendered picture of a world.
 
     Attributes:
-        passes: Pass → array, ``(height, width)`` or ``(height, width, k)``: label uint8, instance int32, all else
-            float32; rgb has three channels.
+        passes: Pass → array, ``(height, width)`` or ``(height, width, k)``: label uint8, instance int32, the
+            others float32; rgb has three channels.
         camera: Whose picture it is.
         time: Its moment, seconds.
     """

@@ -13,7 +13,7 @@ __all__ = ["carry"]
 
 
 @parallel
-def carry(rows: Any, points: Any, time: Any, moment: Any, T: Any, moved: Any) -> None:  # noqa: N803
+def carry(rows: Any, points: Any, time: Any, moment: Any, things: Any, moved: Any) -> None:
     """Write into ``moved`` (n, 3) where points on things are at another moment; others are left alone.
 
     Args:
@@ -21,12 +21,12 @@ def carry(rows: Any, points: Any, time: Any, moment: Any, T: Any, moved: Any) ->
         points: ``(n, 3)`` float64.
         time: Moment they were met.
         moment: The other.
-        T: Things.
+        things: Things.
         moved: Changed where a row is.
     """
     for i in prange(rows.shape[0]):
         if rows[i] >= 0:
-            x, y, z = thing_carry(rows[i], points[i, 0], points[i, 1], points[i, 2], time, moment, T)
+            x, y, z = thing_carry(rows[i], points[i, 0], points[i, 1], points[i, 2], time, moment, things)
             moved[i, 0] = x
             moved[i, 1] = y
             moved[i, 2] = z

@@ -33,12 +33,12 @@ STEPS = 8
 
 
 @scalar
-def _excess(x: Any, h: Any, z: Any, octaves: Any, L: Any) -> Any:  # noqa: N803
+def _excess(x: Any, h: Any, z: Any, octaves: Any, light: Any) -> Any:
     """Return how far the noise is above its threshold at a place of the slab; h: 0 at its base, 1 at its top.
 
     Deviations of the noise. Octaves are added while they can still lift it above.
     """
-    n = L.numbers
+    n = light.numbers
     bar = n[COVER] + 1.5 * h * h + max(0.0, 1.0 - 12.0 * h)
     x /= n[SCALE]
     y = 0.55 * h
@@ -46,7 +46,7 @@ def _excess(x: Any, h: Any, z: Any, octaves: Any, L: Any) -> Any:  # noqa: N803
     value = 0.0
     weight = 3.1
     for octave in range(octaves):
-        value += weight * noise3(x, y, z, L.seed + 21 + octave)
+        value += weight * noise3(x, y, z, light.seed + 21 + octave)
         if value + 0.6 * weight < bar:
             return -1.0
         weight *= 0.5
@@ -55,13 +55,13 @@ def _excess(x: Any, h: Any, z: Any, octaves: Any, L: Any) -> Any:  # noqa: N803
 
 
 @scalar
-def _density(x: Any, h: Any, z: Any, octaves: Any, L: Any) -> Any:  # noqa: N803
+def _density(x: Any, h: Any, z: Any, octaves: Any, light: Any) -> Any:
     """Return density there, 0 to 1."""
-    return min(max(0.9 * _excess(x, h, z, octaves, L), 0.0), 1.0)
+    return min(max(0.9 * _excess(x, h, z, octaves, light), 0.0), 1.0)
 
 
 @scalar
-def clouds(dx: Any, dy: Any, dz: Any, mu: Any, time: Any, L: Any) -> Any:  # noqa: N803
+def clouds(dx: Any, dy: Any, dz: Any, mu: Any, time: Any, light: Any) -> Any:
     """Return light of low clouds in a direction, premultiplied, the share that shows through, and nearness.
 
     Args:
@@ -70,9 +70,9 @@ def clouds(dx: Any, dy: Any, dz: Any, mu: Any, time: Any, L: Any) -> Any:  # noq
         dz: South.
         mu: Cosine of the angle to the sun.
         time: Seconds.
-        L: Light.
+        light: Light.
     """
-    n = L.numbers
+    n = light.numbers
     if n[DENSE] <= 0.0 or dy < 0.004:
         return 0.0, 0.0, 0.0, 1.0, 1.0
     rise = dy + 0.026
@@ -84,9 +84,9 @@ def clouds(dx: Any, dy: Any, dz: Any, mu: Any, time: Any, L: Any) -> Any:  # noq
     r = 0.0
     g = 0.0
     b = 0.0
-    lx = L.sun[0]
-    ly = max(L.sun[1], 0.12)
-    lz = L.sun[2]
+    lx = light.sun[0]
+    ly = max(light.sun[1], 0.12)
+    lz = light.sun[2]
     forward = max(mu, 0.0)
     forward *= forward
     forward *= forward
@@ -95,20 +95,20 @@ def clouds(dx: Any, dy: Any, dz: Any, mu: Any, time: Any, L: Any) -> Any:  # noq
         t = start + span * h
         x = dx * t + n[WIND] * time
         z = dz * t + n[WIND + 1] * time
-        excess = _excess(x, h, z, octaves, L)
+        excess = _excess(x, h, z, octaves, light)
         if excess > 0.0:
             dense = min(0.9 * excess, 1.0)
             reach = 0.28 * n[SCALE]
-            more = _density(x + lx * reach, min(h + 0.25 * ly, 1.0), z + lz * reach, 2, L)
-            light = math.exp(-1.7 * more) * (0.45 + 0.55 * h)
-            light += forward * (1.0 - dense) * 0.9
+            more = _density(x + lx * reach, min(h + 0.25 * ly, 1.0), z + lz * reach, 2, light)
+            sunlit = math.exp(-1.7 * more) * (0.45 + 0.55 * h)
+            sunlit += forward * (1.0 - dense) * 0.9
             deep = max(0.25, 1.15 - 0.22 * max(excess - 0.4, 0.0))
             part = 1.0 - math.exp(-n[DENSE] * dense * (1.0 + 0.4 * (1.0 / (dy + 0.3) - 0.77)))
             a = part * through
             ground = (0.75 + 0.25 * h) * deep
-            r += a * (n[SHADE] * ground + light * deep * n[LIT])
-            g += a * (n[SHADE + 1] * ground + light * deep * n[LIT + 1])
-            b += a * (n[SHADE + 2] * ground + light * deep * n[LIT + 2])
+            r += a * (n[SHADE] * ground + sunlit * deep * n[LIT])
+            g += a * (n[SHADE + 1] * ground + sunlit * deep * n[LIT + 1])
+            b += a * (n[SHADE + 2] * ground + sunlit * deep * n[LIT + 2])
             through -= a
             if through < 0.02:
                 through = 0.0
@@ -117,20 +117,20 @@ def clouds(dx: Any, dy: Any, dz: Any, mu: Any, time: Any, L: Any) -> Any:  # noq
 
 
 @scalar
-def cirrus(dx: Any, dy: Any, dz: Any, mu: Any, time: Any, L: Any) -> Any:  # noqa: N803
+def cirrus(dx: Any, dy: Any, dz: Any, mu: Any, time: Any, light: Any) -> Any:
     """Return light of the high layer in a direction, premultiplied, and what share shows through."""
-    n = L.numbers
+    n = light.numbers
     if n[CIRRUS] <= 0.0 or dy < 0.01:
         return 0.0, 0.0, 0.0, 1.0
     t = 5.0 / (dy + 0.05)
     x = dx * t + 0.0012 * n[WIND] * time
     z = dz * t + 0.0012 * n[WIND + 1] * time
-    turn = 0.7 + 0.001 * (L.seed % 1000)
+    turn = 0.7 + 0.001 * (light.seed % 1000)
     u = x * math.cos(turn) + z * math.sin(turn)
     v = z * math.cos(turn) - x * math.sin(turn)
-    bend = fbm2(u * 0.12, v * 0.12, 2, L.seed + 31)
-    value = fbm2(u * 0.13 + bend, v * 0.45 + 2.2 * bend, 4, L.seed + 33)
-    patch = fbm2(u * 0.05 + 3.0, v * 0.06, 2, L.seed + 35)
+    bend = fbm2(u * 0.12, v * 0.12, 2, light.seed + 31)
+    value = fbm2(u * 0.13 + bend, v * 0.45 + 2.2 * bend, 4, light.seed + 33)
+    patch = fbm2(u * 0.05 + 3.0, v * 0.06, 2, light.seed + 35)
     veil = min(max(2.0 * value + 1.6 * patch + 0.25, 0.0), 1.0)
     a = n[CIRRUS] * veil * min(1.0, dy * 9.0)
     bright = 0.8 + 0.5 * max(mu, 0.0) ** 8
@@ -143,11 +143,13 @@ def cirrus(dx: Any, dy: Any, dz: Any, mu: Any, time: Any, L: Any) -> Any:  # noq
 
 
 @scalar
-def cloud_shadow(x: Any, y: Any, z: Any, time: Any, L: Any) -> Any:  # noqa: N803
+def cloud_shadow(x: Any, y: Any, z: Any, time: Any, light: Any) -> Any:
     """Return what share of the sun's light low clouds let through to a point."""
-    n = L.numbers
+    n = light.numbers
     if n[CLOUD_SHADOW] <= 0.0 or n[DENSE] <= 0.0:
         return 1.0
-    t = (n[BASE] + 0.3 * n[DEEP] - y) / max(L.sun[1], 0.15)
-    dense = _density(x + L.sun[0] * t + n[WIND] * time, 0.3, z + L.sun[2] * t + n[WIND + 1] * time, 2, L)
+    t = (n[BASE] + 0.3 * n[DEEP] - y) / max(light.sun[1], 0.15)
+    dense = _density(
+        x + light.sun[0] * t + n[WIND] * time, 0.3, z + light.sun[2] * t + n[WIND + 1] * time, 2, light
+    )
     return 1.0 - n[CLOUD_SHADOW] * min(1.0, 1.6 * dense)

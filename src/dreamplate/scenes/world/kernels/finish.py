@@ -1,4 +1,4 @@
-"""Kernels of what is done to the whole picture: which pixels need more rays, glow around lights, rain and snow."""
+"""Kernels of the picture as a whole: pixels that need more rays, glow around lights, rain and snow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from dreamplate.compiled import scalar
 from dreamplate.scenes.world.kernels.noise import hash_unit
 
-__all__ = ["average", "bloom", "find_edges", "fall_rain", "fall_snow"]
+__all__ = ["average", "bloom", "fall_rain", "fall_snow", "find_edges"]
 
 
 @scalar

@@ -41,21 +41,21 @@ def trace(
     dy: Any,
     dz: Any,
     time: Any,
-    G: Any,
-    T: Any,  # noqa: N803
+    land: Any,
+    things: Any,
 ) -> Any:
     """Return how far away a ray meets something, what (`NOTHING`, `GROUND`, ...), and which row of things."""
-    t = ground_hit(ox, oy, oz, dx, dy, dz, 0.05, FAR, G)
+    t = ground_hit(ox, oy, oz, dx, dy, dz, 0.05, FAR, land)
     what = GROUND
     if not t < FAR:
         t = FAR
         what = NOTHING
-    if dy < 0.0 and oy > G.water:
-        level = (G.water - oy) / dy
+    if dy < 0.0 and oy > land.water:
+        level = (land.water - oy) / dy
         if level < t:
             t = level
             what = WATER
-    found, row = thing_hit(ox, oy, oz, dx, dy, dz, 0.05, t, time, T)
+    found, row = thing_hit(ox, oy, oz, dx, dy, dz, 0.05, t, time, things)
     if row >= 0 and found < t:
         return found, THING, row
     return t, what, -1
@@ -70,15 +70,15 @@ def paint_one(
     dy: Any,
     dz: Any,
     wide: Any,
-    light: Any,
+    shaded: Any,
     time: Any,
-    G: Any,  # noqa: N803
-    T: Any,  # noqa: N803
-    L: Any,  # noqa: N803
+    land: Any,
+    things: Any,
+    light: Any,
     lamps: Any,
 ) -> Any:
     """Return radiance, distance, kind of hit, row, normal, albedo and label of one ray."""
-    t, what, row = trace(ox, oy, oz, dx, dy, dz, time, G, T)
+    t, what, row = trace(ox, oy, oz, dx, dy, dz, time, land, things)
     r = 0.0
     g = 0.0
     b = 0.0
@@ -90,28 +90,28 @@ def paint_one(
     ab = 0.0
     label = 0
     if what == NOTHING:
-        if light:
-            r, g, b = sky(dx, dy, dz, time, wide, L)
+        if shaded:
+            r, g, b = sky(dx, dy, dz, time, wide, light)
         return r, g, b, t, what, row, nx, ny, nz, ar, ag, ab, label
     x = ox + dx * t
     y = oy + dy * t
     z = oz + dz * t
     if what == WATER:
         label = WATER_LABEL
-        r, g, b, nx, ny, nz, ar, ag, ab = water_light(x, y, z, dx, dy, dz, t, wide, time, G, T, L)
+        r, g, b, nx, ny, nz, ar, ag, ab = water_light(x, y, z, dx, dy, dz, t, wide, time, land, things, light)
     else:
         er = 0.0
         eg = 0.0
         eb = 0.0
         if what == THING:
-            nx, ny, nz, ar, ag, ab, er, eg, eb, label, rough = thing_surface(row, x, y, z, t, time, T)
-            glow = 1.0 if label == FIRE else L.numbers[NIGHT]
+            nx, ny, nz, ar, ag, ab, er, eg, eb, label, rough = thing_surface(row, x, y, z, t, time, things)
+            glow = 1.0 if label == FIRE else light.numbers[NIGHT]
             er *= glow
             eg *= glow
             eb *= glow
         else:
-            nx, ny, nz = ground_normal(x, z, t, G)
-            ar, ag, ab, label, rough, _ = ground_material(x, y, z, nx, ny, nz, t, G)
+            nx, ny, nz = ground_normal(x, z, t, land)
+            ar, ag, ab, label, rough, _ = ground_material(x, y, z, nx, ny, nz, t, land)
         cos = dx * nx + dy * ny + dz * nz
         if cos > -0.001:  # rounded edges and bumps may turn away; the eye sees what faces it
             nx -= (cos + 0.001) * dx
@@ -121,7 +121,7 @@ def paint_one(
             nx /= length
             ny /= length
             nz /= length
-        if light:
+        if shaded:
             r, g, b = lit(
                 x,
                 y,
@@ -140,16 +140,16 @@ def paint_one(
                 rough,
                 what == THING,
                 time,
-                G,
-                T,
-                L,
+                land,
+                things,
+                light,
                 lamps,
             )
             r += er
             g += eg
             b += eb
-    if light:
-        r, g, b = air(r, g, b, ox, oy, oz, dx, dy, dz, t, L)
+    if shaded:
+        r, g, b = air(r, g, b, ox, oy, oz, dx, dy, dz, t, light)
     return r, g, b, t, what, row, nx, ny, nz, ar, ag, ab, label
 
 
@@ -159,12 +159,12 @@ def paint(
     eye: Any,
     rays: Any,
     wide: Any,
-    light: Any,
+    shaded: Any,
     full: Any,
     time: Any,
-    G: Any,  # noqa: N803
-    T: Any,  # noqa: N803
-    L: Any,  # noqa: N803
+    land: Any,
+    things: Any,
+    light: Any,
     lamps: Any,
     colour: Any,
     reach: Any,
@@ -181,12 +181,12 @@ def paint(
         eye: ``(3,)`` where rays start.
         rays: ``(n, 3)`` unit directions.
         wide: Angle between neighbours, radians.
-        light: Whether radiance is asked for.
+        shaded: Whether radiance is asked for.
         full: Whether all else is noted; else ``colour`` alone.
         time: Seconds.
-        G: Ground.
-        T: Things.
-        L: Light.
+        land: Ground.
+        things: Things.
+        light: Light.
         lamps: ``(k, 8)``, see `lamplight`.
         colour: ``(n, 3)`` float32, written; as are all below where ``full``.
         reach: ``(n,)`` float64 distance.
@@ -204,7 +204,7 @@ def paint(
         start = order[block] * BLOCK
         for i in range(start, min(start + BLOCK, count)):
             r, g, b, t, what, row, nx, ny, nz, ar, ag, ab, label = paint_one(
-                ox, oy, oz, rays[i, 0], rays[i, 1], rays[i, 2], wide, light, time, G, T, L, lamps
+                ox, oy, oz, rays[i, 0], rays[i, 1], rays[i, 2], wide, shaded, time, land, things, light, lamps
             )
             colour[i, 0] = r
             colour[i, 1] = g

@@ -55,9 +55,9 @@ def smooth(low: Any, high: Any, x: Any) -> Any:
 
 
 @scalar
-def gradient(dx: Any, dy: Any, dz: Any, L: Any) -> Any:  # noqa: N803
+def gradient(dx: Any, dy: Any, dz: Any, light: Any) -> Any:
     """Return the colour of the bare sky in a direction: no disc, no stars, no clouds."""
-    n = L.numbers
+    n = light.numbers
     y = max(dy, 0.0)
     sx = n[SUN]
     sz = n[SUN + 2]
@@ -82,7 +82,7 @@ def gradient(dx: Any, dy: Any, dz: Any, L: Any) -> Any:  # noqa: N803
 
 
 @scalar
-def _stars(dx: Any, dy: Any, dz: Any, wide: Any, L: Any) -> Any:  # noqa: N803
+def _stars(dx: Any, dy: Any, dz: Any, wide: Any, light: Any) -> Any:
     cells = 46.0
     qx = dx * cells
     qy = dy * cells
@@ -90,12 +90,12 @@ def _stars(dx: Any, dy: Any, dz: Any, wide: Any, L: Any) -> Any:  # noqa: N803
     i = math.floor(qx)
     j = math.floor(qy)
     k = math.floor(qz)
-    lot = hash_unit(int(i), int(j), int(k), L.seed)
+    lot = hash_unit(int(i), int(j), int(k), light.seed)
     if lot > 0.22:
         return 0.0, 0.0
-    ex = qx - i - 0.25 - 0.5 * hash_unit(int(i), int(j), int(k), L.seed + 1)
-    ey = qy - j - 0.25 - 0.5 * hash_unit(int(i), int(j), int(k), L.seed + 2)
-    ez = qz - k - 0.25 - 0.5 * hash_unit(int(i), int(j), int(k), L.seed + 3)
+    ex = qx - i - 0.25 - 0.5 * hash_unit(int(i), int(j), int(k), light.seed + 1)
+    ey = qy - j - 0.25 - 0.5 * hash_unit(int(i), int(j), int(k), light.seed + 2)
+    ez = qz - k - 0.25 - 0.5 * hash_unit(int(i), int(j), int(k), light.seed + 3)
     along = ex * dx + ey * dy + ez * dz
     off = ex * ex + ey * ey + ez * ez - along * along
     radius = max(0.05, 0.55 * wide * cells)
@@ -105,10 +105,10 @@ def _stars(dx: Any, dy: Any, dz: Any, wide: Any, L: Any) -> Any:  # noqa: N803
 
 
 @scalar
-def _night(dx: Any, dy: Any, dz: Any, wide: Any, L: Any) -> Any:  # noqa: N803
+def _night(dx: Any, dy: Any, dz: Any, wide: Any, light: Any) -> Any:
     """Return light of stars and the milky way."""
-    n = L.numbers
-    spot, tint = _stars(dx, dy, dz, wide, L)
+    n = light.numbers
+    spot, tint = _stars(dx, dy, dz, wide, light)
     spot *= n[STARS]
     low = smooth(0.0, 0.16, dy)
     spot *= low
@@ -117,10 +117,10 @@ def _night(dx: Any, dy: Any, dz: Any, wide: Any, L: Any) -> Any:  # noqa: N803
     g = spot * 0.95
     b = spot * (1.2 - 0.4 * turn)
     if n[MILK] > 0.0:
-        lean = hash_unit(1, 2, 3, L.seed) - 0.5
+        lean = hash_unit(1, 2, 3, light.seed) - 0.5
         across = 0.75 * dx + 0.45 * dy + lean * dz
         band = math.exp(-9.0 * across * across)
-        cloud = 0.55 + 1.6 * fbm3(3.0 * dx, 3.0 * dy, 3.0 * dz, 4, L.seed + 7)
+        cloud = 0.55 + 1.6 * fbm3(3.0 * dx, 3.0 * dy, 3.0 * dz, 4, light.seed + 7)
         milk = n[MILK] * band * low * max(cloud, 0.0)
         r += milk * 0.85
         g += milk * 0.9
@@ -129,9 +129,9 @@ def _night(dx: Any, dy: Any, dz: Any, wide: Any, L: Any) -> Any:  # noqa: N803
 
 
 @scalar
-def _moon(dx: Any, dy: Any, dz: Any, wide: Any, L: Any) -> Any:  # noqa: N803
+def _moon(dx: Any, dy: Any, dz: Any, wide: Any, light: Any) -> Any:
     """Return cover of the disc and its light, and the light around it."""
-    n = L.numbers
+    n = light.numbers
     if n[MOON_SHARE] <= 0.0:
         return 0.0, 0.0, 0.0
     mx = n[MOON]
@@ -153,12 +153,12 @@ def _moon(dx: Any, dy: Any, dz: Any, wide: Any, L: Any) -> Any:  # noqa: N803
         return 0.0, 0.0, around
     bound = (1.0 - 2.0 * n[MOON_SHARE]) * math.sqrt(max(1.0 - up * up, 0.0))
     lit = smooth(bound - 0.12 - edge, bound + 0.12 + edge, u * n[MOON_SIDE])
-    face = 0.85 + 0.35 * noise2(u * 1.7 + 5.0, up * 1.7, L.seed + 11)
+    face = 0.85 + 0.35 * noise2(u * 1.7 + 5.0, up * 1.7, light.seed + 11)
     return disc, lit * face, around
 
 
 @scalar
-def sky(dx: Any, dy: Any, dz: Any, time: Any, wide: Any, L: Any) -> Any:  # noqa: N803
+def sky(dx: Any, dy: Any, dz: Any, time: Any, wide: Any, light: Any) -> Any:
     """Return the radiance of the sky in a unit direction.
 
     Args:
@@ -167,18 +167,18 @@ def sky(dx: Any, dy: Any, dz: Any, time: Any, wide: Any, L: Any) -> Any:  # noqa
         dz: South.
         time: Seconds; clouds drift.
         wide: Angle of a pixel in radians: nothing is drawn finer.
-        L: Light.
+        light: Light.
     """
-    n = L.numbers
-    r, g, b = gradient(dx, dy, dz, L)
+    n = light.numbers
+    r, g, b = gradient(dx, dy, dz, light)
     low = dy
     dy = max(dy, 0.006)
     if n[STARS] > 0.0:
-        sr, sg, sb = _night(dx, dy, dz, wide, L)
+        sr, sg, sb = _night(dx, dy, dz, wide, light)
         r += sr
         g += sg
         b += sb
-    disc, face, around = _moon(dx, dy, dz, wide, L)
+    disc, face, around = _moon(dx, dy, dz, wide, light)
     r += around * n[MOON_COLOUR]
     g += around * n[MOON_COLOUR + 1]
     b += around * n[MOON_COLOUR + 2]
@@ -196,19 +196,19 @@ def sky(dx: Any, dy: Any, dz: Any, time: Any, wide: Any, L: Any) -> Any:  # noqa
         r += shine * n[DISC]
         g += shine * n[DISC + 1]
         b += shine * n[DISC + 2]
-    cr, cg, cb, through = cirrus(dx, dy, dz, mu, time, L)
+    cr, cg, cb, through = cirrus(dx, dy, dz, mu, time, light)
     r = r * through + cr
     g = g * through + cg
     b = b * through + cb
-    cr, cg, cb, through, fade = clouds(dx, dy, dz, mu, time, L)
+    cr, cg, cb, through, fade = clouds(dx, dy, dz, mu, time, light)
     if through < 1.0:
-        er, eg, eb = gradient(dx, 0.02 + 0.3 * max(dy, 0.0), dz, L)
+        er, eg, eb = gradient(dx, 0.02 + 0.3 * max(dy, 0.0), dz, light)
         r = r * through + cr * fade + (1.0 - through) * (1.0 - fade) * er
         g = g * through + cg * fade + (1.0 - through) * (1.0 - fade) * eg
         b = b * through + cb * fade + (1.0 - through) * (1.0 - fade) * eb
-    veil = _veil(dy, L)
+    veil = _veil(dy, light)
     if veil > 0.0:
-        er, eg, eb = _fog_colour(dx, dy, dz, L)
+        er, eg, eb = _fog_colour(dx, dy, dz, light)
         r += veil * (er - r)
         g += veil * (eg - g)
         b += veil * (eb - b)
@@ -216,9 +216,9 @@ def sky(dx: Any, dy: Any, dz: Any, time: Any, wide: Any, L: Any) -> Any:  # noqa
 
 
 @scalar
-def _fog_colour(dx: Any, dy: Any, dz: Any, L: Any) -> Any:  # noqa: N803
-    n = L.numbers
-    er, eg, eb = gradient(dx, 0.03 + 0.5 * max(dy, 0.0), dz, L)
+def _fog_colour(dx: Any, dy: Any, dz: Any, light: Any) -> Any:
+    n = light.numbers
+    er, eg, eb = gradient(dx, 0.03 + 0.5 * max(dy, 0.0), dz, light)
     share = n[FOG_SHARE]
     return (
         er + share * (n[FOG_COLOUR] - er),
@@ -228,9 +228,9 @@ def _fog_colour(dx: Any, dy: Any, dz: Any, L: Any) -> Any:  # noqa: N803
 
 
 @scalar
-def _veil(dy: Any, L: Any) -> Any:  # noqa: N803
+def _veil(dy: Any, light: Any) -> Any:
     """Return how much of the sky the fog hides, seen from its base."""
-    n = L.numbers
+    n = light.numbers
     if n[FOG] <= 0.0:
         return 0.0
     return 1.0 - math.exp(-0.6 * n[FOG] * n[FOG_SPAN] / max(dy, 0.004))
@@ -248,11 +248,11 @@ def air(
     dy: Any,
     dz: Any,
     t: Any,
-    L: Any,  # noqa: N803
+    light: Any,
 ) -> Any:
     """Return a radiance as seen through ``t`` metres of air from a point, haze and fog in between."""
-    n = L.numbers
-    er, eg, eb = gradient(dx, max(dy, 0.0) * 0.5 + 0.02, dz, L)
+    n = light.numbers
+    er, eg, eb = gradient(dx, max(dy, 0.0) * 0.5 + 0.02, dz, light)
     keep = math.exp(-n[HAZE] * t)
     r = r * keep + (1.0 - keep) * er
     keep = math.exp(-n[HAZE + 1] * t)
@@ -268,7 +268,7 @@ def air(
         else:
             path = t
         keep = math.exp(-n[FOG] * start * path)
-        er, eg, eb = _fog_colour(dx, dy, dz, L)
+        er, eg, eb = _fog_colour(dx, dy, dz, light)
         r = r * keep + (1.0 - keep) * er
         g = g * keep + (1.0 - keep) * eg
         b = b * keep + (1.0 - keep) * eb
@@ -276,9 +276,9 @@ def air(
 
 
 @scalar
-def ambient(nx: Any, ny: Any, nz: Any, L: Any) -> Any:  # noqa: N803
+def ambient(nx: Any, ny: Any, nz: Any, light: Any) -> Any:
     """Return light from sky and ground on a surface of a normal, over pi: times albedo it is radiance."""
-    n = L.numbers
+    n = light.numbers
     up = 0.5 + 0.5 * ny
     down = 1.0 - up
     flat = math.sqrt(n[SUN] * n[SUN] + n[SUN + 2] * n[SUN + 2]) + 1e-9

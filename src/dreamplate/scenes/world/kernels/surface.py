@@ -66,15 +66,15 @@ def lamplight(x: Any, y: Any, z: Any, nx: Any, ny: Any, nz: Any, time: Any, lamp
 
 
 @scalar
-def plain(ar: Any, ag: Any, ab: Any, nx: Any, ny: Any, nz: Any, L: Any) -> Any:  # noqa: N803
+def plain(ar: Any, ag: Any, ab: Any, nx: Any, ny: Any, nz: Any, light: Any) -> Any:
     """Return light from a surface without looking for shadows; for what is seen in a mirror."""
-    facing = max(0.0, nx * L.sun[0] + ny * L.sun[1] + nz * L.sun[2])
-    facing = 0.75 * facing + 0.25 * L.numbers[SOFT] * (0.5 + 0.5 * ny)
-    r, g, b = ambient(nx, ny, nz, L)
+    facing = max(0.0, nx * light.sun[0] + ny * light.sun[1] + nz * light.sun[2])
+    facing = 0.75 * facing + 0.25 * light.numbers[SOFT] * (0.5 + 0.5 * ny)
+    r, g, b = ambient(nx, ny, nz, light)
     return (
-        ar * (0.8 * r + facing * L.sun_colour[0]),
-        ag * (0.8 * g + facing * L.sun_colour[1]),
-        ab * (0.8 * b + facing * L.sun_colour[2]),
+        ar * (0.8 * r + facing * light.sun_colour[0]),
+        ag * (0.8 * g + facing * light.sun_colour[1]),
+        ab * (0.8 * b + facing * light.sun_colour[2]),
     )
 
 
@@ -97,9 +97,9 @@ def lit(
     rough: Any,
     thing: Any,
     time: Any,
-    G: Any,  # noqa: N803
-    T: Any,  # noqa: N803
-    L: Any,  # noqa: N803
+    land: Any,
+    things: Any,
+    light: Any,
     lamps: Any,
 ) -> Any:
     """Return light that leaves a solid surface towards the eye.
@@ -122,16 +122,16 @@ def lit(
         rough: 1: matt; 0: like a mirror.
         thing: Whether it is one of the things, else ground.
         time: Seconds.
-        G: Ground.
-        T: Things.
-        L: Light.
+        land: Ground.
+        things: Things.
+        light: Light.
         lamps: See `lamplight`.
     """
-    n = L.numbers
-    lx = L.sun[0]
-    ly = L.sun[1]
-    lz = L.sun[2]
-    leaves = label == TREE or label == PLANT
+    n = light.numbers
+    lx = light.sun[0]
+    ly = light.sun[1]
+    lz = light.sun[2]
+    leaves = label in (TREE, PLANT)
     facing = nx * lx + ny * ly + nz * lz
     soft = n[SOFT]
     wrap = 0.35 if leaves else 0.0
@@ -148,22 +148,22 @@ def lit(
         px = x + nx * lift
         py = y + ny * lift
         pz = z + nz * lift
-        sun = ground_shadow(px, py, pz, lx, ly, lz, 6000.0, G)
+        sun = ground_shadow(px, py, pz, lx, ly, lz, 6000.0, land)
         if sun > 0.0:
-            sun *= thing_shadow(px, py, pz, lx, ly, lz, SHADOW_REACH, time, T)
+            sun *= thing_shadow(px, py, pz, lx, ly, lz, SHADOW_REACH, time, things)
         if sun > 0.0:
-            sun *= cloud_shadow(x, y, z, time, L)
+            sun *= cloud_shadow(x, y, z, time, light)
         sun = soft + (1.0 - soft) * sun
     open_sky = 1.0
     if thing:
-        above = y - ground_height(x, z, G)
+        above = y - ground_height(x, z, land)
         open_sky = 0.55 + 0.45 * smooth(-0.2, 2.2, above)
     elif t < 160.0:
         over = thing_shadow(
-            x + nx * 0.1, y + ny * 0.1, z + nz * 0.1, 0.3 * nx, 0.95, 0.3 * nz, SHELTER_REACH, time, T
+            x + nx * 0.1, y + ny * 0.1, z + nz * 0.1, 0.3 * nx, 0.95, 0.3 * nz, SHELTER_REACH, time, things
         )
         open_sky = 0.5 + 0.5 * over
-    r, g, b = ambient(nx, ny, nz, L)
+    r, g, b = ambient(nx, ny, nz, light)
     bounce = 0.10 * max(0.0, ly) * (1.0 - 0.7 * ny) * (0.4 + 0.6 * sun)
     warm = front * sun + bounce
     er, eg, eb = lamplight(x, y, z, nx, ny, nz, time, lamps)
@@ -174,9 +174,13 @@ def lit(
         ar *= dark
         ag *= dark
         ab *= dark
-    rr = ar * (open_sky * r + warm * L.sun_colour[0] + er) + ar * behind * sun * 1.25 * L.sun_colour[0]
-    rg = ag * (open_sky * g + warm * L.sun_colour[1] + eg) + ag * behind * sun * 1.15 * L.sun_colour[1]
-    rb = ab * (open_sky * b + warm * L.sun_colour[2] + eb) + ab * behind * sun * 0.5 * L.sun_colour[2]
+    rr = (
+        ar * (open_sky * r + warm * light.sun_colour[0] + er) + ar * behind * sun * 1.25 * light.sun_colour[0]
+    )
+    rg = (
+        ag * (open_sky * g + warm * light.sun_colour[1] + eg) + ag * behind * sun * 1.15 * light.sun_colour[1]
+    )
+    rb = ab * (open_sky * b + warm * light.sun_colour[2] + eb) + ab * behind * sun * 0.5 * light.sun_colour[2]
     gloss = 1.0 - rough
     if wet > 0.0 and ny > 0.8:
         pool = 1.0 if label == ROAD else 0.5
@@ -187,14 +191,14 @@ def lit(
         mx = dx + 2.0 * cos * nx
         my = dy + 2.0 * cos * ny
         mz = dz + 2.0 * cos * nz
-        sr, sg, sb = gradient(mx, abs(my), mz, L)
+        sr, sg, sb = gradient(mx, abs(my), mz, light)
         share = gloss * fresnel * open_sky
         rr += share * (sr - rr)
         rg += share * (sg - rg)
         rb += share * (sb - rb)
         towards = max(0.0, mx * lx + my * ly + mz * lz)
         spark = gloss * gloss * (0.15 + fresnel) * sun * towards ** (8.0 + 90.0 * gloss) * 3.0
-        rr += spark * L.sun_colour[0]
-        rg += spark * L.sun_colour[1]
-        rb += spark * L.sun_colour[2]
+        rr += spark * light.sun_colour[0]
+        rg += spark * light.sun_colour[1]
+        rb += spark * light.sun_colour[2]
     return rr, rg, rb

@@ -41,29 +41,29 @@ def _mirrored(
     t: Any,
     wide: Any,
     time: Any,
-    G: Any,
-    T: Any,
-    L: Any,  # noqa: N803
+    land: Any,
+    things: Any,
+    light: Any,
 ) -> Any:
     """Return what the water's surface mirrors in a direction."""
-    near = ground_hit(x, y, z, mx, my, mz, 0.05, 5000.0, G)
-    found, row = thing_hit(x, y, z, mx, my, mz, 0.05, min(near, 900.0), time, T)
+    near = ground_hit(x, y, z, mx, my, mz, 0.05, 5000.0, land)
+    found, row = thing_hit(x, y, z, mx, my, mz, 0.05, min(near, 900.0), time, things)
     if row >= 0:
         nx, ny, nz, ar, ag, ab, er, eg, eb, label, _ = thing_surface(
-            row, x + mx * found, y + my * found, z + mz * found, t + found, time, T
+            row, x + mx * found, y + my * found, z + mz * found, t + found, time, things
         )
-        r, g, b = plain(ar, ag, ab, nx, ny, nz, L)
-        glow = 1.0 if label == FIRE else L.numbers[NIGHT]
-        return air(r + glow * er, g + glow * eg, b + glow * eb, x, y, z, mx, my, mz, found, L)
+        r, g, b = plain(ar, ag, ab, nx, ny, nz, light)
+        glow = 1.0 if label == FIRE else light.numbers[NIGHT]
+        return air(r + glow * er, g + glow * eg, b + glow * eb, x, y, z, mx, my, mz, found, light)
     if near < 5000.0:
         px = x + mx * near
         py = y + my * near
         pz = z + mz * near
-        nx, ny, nz = ground_normal(px, pz, t + near + 20.0, G)
-        ar, ag, ab, _, _, _ = ground_material(px, py, pz, nx, ny, nz, t + near + 20.0, G)
-        r, g, b = plain(ar, ag, ab, nx, ny, nz, L)
-        return air(r, g, b, x, y, z, mx, my, mz, near, L)
-    return sky(mx, my, mz, time, wide, L)
+        nx, ny, nz = ground_normal(px, pz, t + near + 20.0, land)
+        ar, ag, ab, _, _, _ = ground_material(px, py, pz, nx, ny, nz, t + near + 20.0, land)
+        r, g, b = plain(ar, ag, ab, nx, ny, nz, light)
+        return air(r, g, b, x, y, z, mx, my, mz, near, light)
+    return sky(mx, my, mz, time, wide, light)
 
 
 @scalar
@@ -77,9 +77,9 @@ def water_light(
     t: Any,
     wide: Any,
     time: Any,
-    G: Any,
-    T: Any,
-    L: Any,  # noqa: N803
+    land: Any,
+    things: Any,
+    light: Any,
 ) -> Any:
     """Return radiance of water, its normal, and the colour of its body.
 
@@ -93,12 +93,12 @@ def water_light(
         t: Distance from the eye.
         wide: Angle of a pixel.
         time: Seconds.
-        G: Ground.
-        T: Things.
-        L: Light.
+        land: Ground.
+        things: Things.
+        light: Light.
     """
-    n = L.numbers
-    nx, ny, nz = water_normal(x, z, t, time, G)
+    n = light.numbers
+    nx, ny, nz = water_normal(x, z, t, time, land)
     cos = -(dx * nx + dy * ny + dz * nz)
     if cos < 0.02:  # a facet that looks away cannot be seen
         nx -= dx * (0.02 - cos)
@@ -109,7 +109,7 @@ def water_light(
         ny /= length
         nz /= length
         cos = max(0.02, -(dx * nx + dy * ny + dz * nz))
-    blur = water_blur(t, G)
+    blur = water_blur(t, land)
     spread = 0.0012 + 2.0 * blur * blur
     # Waves too fine to be drawn still tilt the mirror: grazing looks see less of it.
     slant = math.sqrt(cos * cos + 1.2 * spread)
@@ -122,30 +122,30 @@ def water_light(
     mx /= length
     my /= length
     mz /= length
-    sr, sg, sb = _mirrored(x, y, z, mx, my, mz, t, wide + 0.02, time, G, T, L)
+    sr, sg, sb = _mirrored(x, y, z, mx, my, mz, t, wide + 0.02, time, land, things, light)
     top = 4.0
     sr = min(sr, top)
     sg = min(sg, top)
     sb = min(sb, top)
-    lx = L.sun[0]
-    ly = L.sun[1]
-    lz = L.sun[2]
-    shine = ground_shadow(x, y + 0.1, z, lx, ly, lz, 6000.0, G)
+    lx = light.sun[0]
+    ly = light.sun[1]
+    lz = light.sun[2]
+    shine = ground_shadow(x, y + 0.1, z, lx, ly, lz, 6000.0, land)
     if shine > 0.0 and t < 900.0:
-        shine *= thing_shadow(x, y + 0.1, z, lx, ly, lz, 400.0, time, T)
-    shine *= cloud_shadow(x, y, z, time, L)
+        shine *= thing_shadow(x, y + 0.1, z, lx, ly, lz, 400.0, time, things)
+    shine *= cloud_shadow(x, y, z, time, light)
     shine = n[SOFT] + (1.0 - n[SOFT]) * shine
-    ur, ug, ub = ambient(0.0, 1.0, 0.0, L)
-    ur += 0.55 * ly * shine * L.sun_colour[0]
-    ug += 0.55 * ly * shine * L.sun_colour[1]
-    ub += 0.55 * ly * shine * L.sun_colour[2]
-    depth = max(y - ground_height(x, z, G), 0.0)
-    ar, ag, ab, kr, kg, kb = water_body(depth * (1.0 + 0.6 * (1.0 - cos)), G)
+    ur, ug, ub = ambient(0.0, 1.0, 0.0, light)
+    ur += 0.55 * ly * shine * light.sun_colour[0]
+    ug += 0.55 * ly * shine * light.sun_colour[1]
+    ub += 0.55 * ly * shine * light.sun_colour[2]
+    depth = max(y - ground_height(x, z, land), 0.0)
+    ar, ag, ab, kr, kg, kb = water_body(depth * (1.0 + 0.6 * (1.0 - cos)), land)
     wr = ar * ur
     wg = ag * ug
     wb = ab * ub
     if kg > 0.02:
-        br, bg, bb, _, _, _ = ground_material(x, y - depth, z, 0.0, 1.0, 0.0, t, G)
+        br, bg, bb, _, _, _ = ground_material(x, y - depth, z, 0.0, 1.0, 0.0, t, land)
         wr += kr * (0.75 * br * ur - wr)
         wg += kg * (0.75 * bg * ug - wg)
         wb += kb * (0.75 * bb * ub - wb)
@@ -163,10 +163,10 @@ def water_light(
         toward = (hx * lx + hy * ly + hz * lz) / length
         mirror = 0.02 + 0.98 * (1.0 - toward) ** 5
         glint = n[GLINT] * shine * min(lobe * mirror / (4.0 * max(slant, 0.08)), 3.0)
-        r += glint * L.sun_colour[0]
-        g += glint * L.sun_colour[1]
-        b += glint * L.sun_colour[2]
-    foam = water_foam(x, z, depth, t, time, G)
+        r += glint * light.sun_colour[0]
+        g += glint * light.sun_colour[1]
+        b += glint * light.sun_colour[2]
+    foam = water_foam(x, z, depth, t, time, land)
     r += foam * (0.75 * ur - r)
     g += foam * (0.75 * ug - g)
     b += foam * (0.75 * ub - b)
