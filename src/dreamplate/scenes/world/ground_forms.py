@@ -65,14 +65,20 @@ def _islands(between: Between, side: float) -> dict[str, float]:
 
 
 def _sea(between: Between, side: float) -> dict[str, float]:
-    angle = side * between(0.0, 0.55)
+    angle = side * between(-0.2, 0.4)
     return {
         "cos": math.cos(angle),
         "sin": math.sin(angle),
-        "start": between(36.0, 70.0),
-        "bend": side * between(0.25, 0.85),
+        "start": between(36.0, 66.0),
+        "bend": between(-0.25, 0.25),
         "cliff": between(-1.0, 1.0),
         "islets": between(-1.0, 1.0),
+        "centre_x": side * between(150.0, 330.0),
+        "radius_x": between(75.0, 150.0),
+        "radius_z": between(230.0, 560.0),
+        "swing_1": -side * between(330.0, 900.0),
+        "wave_1": between(150.0, 360.0),
+        "swing_2": between(200.0, 900.0),
     }
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "dunes",
     "eroded",
     "hills",
+    "isles",
     "mountains",
     "plains",
     "rise",
@@ -101,11 +102,11 @@ def mountains(x: Any, z: Any, detail: Any, style: Any, seed: Any) -> Any:
     """Return alps: meadows around the origin, foothills, chains that grow with distance."""
     wx = x + 260.0 * noise2(x / 1300.0, z / 1300.0, seed + 40)
     wz = z + 260.0 * noise2(x / 1300.0 + 9.7, z / 1300.0, seed + 41)
-    far = rise(x + 0.4 * (wx - x), z + 0.4 * (wz - z), 110.0, 1500.0 + 500.0 * style)
+    far = rise(x + 0.4 * (wx - x), z + 0.4 * (wz - z), 130.0, 1150.0 + 500.0 * style)
     r = (x * x + z * z) ** 0.5
     chain = crests(wx, wz, 2300.0 + 900.0 * style, detail, seed)
     broad = 0.5 + 0.5 * noise2(x / 5200.0 + 3.3, z / 5200.0, seed + 42)
-    height = (430.0 + 850.0 * smooth(r, 800.0, 6500.0)) * (0.35 + 0.9 * broad)
+    height = (620.0 + 900.0 * smooth(r, 800.0, 5500.0)) * (0.45 + 0.85 * broad)
     foot = eroded(x, z, 420.0, detail, 1.0, seed + 20)
     near = 7.0 + 38.0 * smooth(r, 30.0, 500.0)
     return max(0.0, far * chain * chain * 1.5 * height + near * (0.5 + 0.6 * foot))
@@ -121,8 +122,20 @@ def hills(x: Any, z: Any, detail: Any, style: Any, seed: Any) -> Any:
     high = noise2(x / 1700.0 + 0.4, z / 1700.0, seed + 20) + 0.35 * noise2(x / 640.0, z / 640.0, seed + 21)
     rough = noise2(x / 34.0, z / 34.0, seed + 30) if detail <= 34.0 else 0.0
     back = smooth(r, 400.0, 3500.0)
-    near = 9.0 + 42.0 * far
+    near = 10.0 + 62.0 * far
     return max(0.0, near * (0.55 + 0.75 * low) + back * 170.0 * max(0.0, 0.3 + high) + 0.5 * rough + 2.0)
+
+
+@scalar
+def isles(x: Any, z: Any, distance: Any, detail: Any, style: Any, seed: Any) -> Any:
+    """Return islands: low and sandy, green and hilly, or steep, as the style says; higher away from the shore."""
+    back = smooth(distance, 0.0, 150.0)
+    bulk = eroded(x, z, 380.0, detail, 0.9, seed)
+    knob = crests(x, z, 300.0, detail, seed + 20)
+    tall = 10.0 + 80.0 * smooth(style, 0.05, 0.6)
+    steep = smooth(style, 0.6, 0.95)
+    high = tall * (0.45 + 0.75 * bulk) * (0.25 + 0.9 * back) + (20.0 + 150.0 * steep) * tall / 90.0 * back * knob * knob
+    return max(0.0, high + 3.0)
 
 
 @scalar

@@ -52,19 +52,21 @@ DRY = 28.0
 
 @scalar
 def _sea(x: Any, z: Any, p: Any, seed: Any) -> Any:
-    """Return metres inland of a coast that crosses the view, with bays and a headland at one side."""
+    """Return metres inland of a coast that crosses the view: bays, capes left and right, islets far out."""
     r = (x * x + z * z) ** 0.5
-    along = p[COS] * x - p[SIN] * z
+    wx = x + 45.0 * noise2(x / 230.0, z / 230.0, seed + 63)
+    along = p[COS] * wx - p[SIN] * z
     inland = p[SIN] * x + p[COS] * z + p[START]
-    bend = p[BEND] * along
-    ahead = max(0.0, bend)
-    inland += 0.7 * ahead * land.smooth(ahead, 0.0, 350.0) - 0.00004 * min(along * along, 9.0e6)
+    one = (along - p[CENTRE_X]) / p[RADIUS_X]
+    two = (along - p[SWING_1]) / p[WAVE_1]
+    inland += p[RADIUS_Z] * math.exp(-one * one) + p[SWING_2] * math.exp(-two * two)
+    inland += p[BEND] * along * land.smooth(abs(along), 100.0, 2500.0)
     loose = land.smooth(r, 20.0, 500.0)
     inland += loose * 130.0 * noise2(x / 760.0, z / 760.0, seed + 60)
     inland += loose * 34.0 * noise2(x / 190.0, z / 190.0, seed + 61)
     if p[ISLETS] > 0.0 and r > 500.0:
         islet = noise2(x / 520.0 + 4.1, z / 520.0, seed + 62) - 0.52 + 0.1 * p[ISLETS]
-        inland = max(inland, 420.0 * islet * land.smooth(r, 500.0, 900.0))
+        inland = max(inland, 260.0 * islet * land.smooth(r, 500.0, 900.0))
     return inland
 
 
@@ -133,7 +135,7 @@ def shore_distance(x: Any, z: Any, p: Any, seed: Any) -> Any:
 
 
 @scalar
-def _land(x: Any, z: Any, detail: Any, p: Any, seed: Any) -> Any:
+def _land(x: Any, z: Any, distance: Any, detail: Any, p: Any, seed: Any) -> Any:
     biome = int(p[BIOME])
     style = p[STYLE]
     if biome == 0:
@@ -143,7 +145,7 @@ def _land(x: Any, z: Any, detail: Any, p: Any, seed: Any) -> Any:
     if biome == 2:
         return 14.0 + 26.0 * style + 0.7 * land.hills(x, z, detail, style, seed)
     if biome == 3:
-        return 30.0 + 0.9 * land.hills(x, z, detail, style, seed)
+        return land.isles(x, z, distance, detail, style, seed)
     if biome == 4:
         return land.dunes(x, z, detail, style, p[WIND_COS], p[WIND_SIN], seed)
     if biome == 5:
@@ -169,7 +171,7 @@ def shape_height(x: Any, z: Any, detail: Any, p: Any, seed: Any) -> Any:
     distance = shore_distance(x, z, p, seed)
     high = 0.0
     if distance > 0.0:
-        high = relief * _land(x, z, detail, p, seed)
+        high = relief * _land(x, z, distance, detail, p, seed)
     if distance > 1e8:
         if biome == 6:
             return land.terraces(high, 27.0, x, z, seed) + 2.0
@@ -193,8 +195,7 @@ def shape_height(x: Any, z: Any, detail: Any, p: Any, seed: Any) -> Any:
         width = 200.0 - 180.0 * cliff
         begin = 5.0 + 4.0 * noise2(x / 37.0, z / 37.0, seed + 66)
     elif biome == 3:
-        width = 190.0
-        high *= 0.6 + 0.012 * min(distance, 120.0)
+        width = 60.0
     elif biome == 0:
         width = 330.0
     elif biome == 7 or biome == 4:
