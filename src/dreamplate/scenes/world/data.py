@@ -81,7 +81,6 @@ class ThingData(NamedTuple):
         reach: ``(k, 3)`` the cylinder that holds it: radius around ``place``, lower and upper end above it.
         snow: Share of upward surfaces that snow lies on, 0 to 1.
         movers: Rows with a speed; they are in no cell.
-        lamps: Rows that light their surroundings: campfires, lamps, lighthouses.
         fires: Rows that burn or smoke: campfires, and houses whose chimney smokes.
         cells: Uniform grid over x and z: rows of things in every cell, end to end.
         starts: ``(n * n + 1,)`` where each cell's rows begin in ``cells``; cells along z change slowest.
@@ -104,7 +103,6 @@ class ThingData(NamedTuple):
     reach: Floats
     snow: float
     movers: Ints
-    lamps: Ints
     fires: Ints
     cells: Ints
     starts: Ints

@@ -18,7 +18,6 @@ __all__ = ["PLANTS", "SHAPES", "Shape", "ThingRow", "make_things"]
 
 Triple = tuple[float, float, float]
 MOST_CELLS = 128
-LAMPS = ("campfire", "lamp", "lighthouse")
 HOMES = ("house",)
 
 
@@ -116,7 +115,6 @@ def make_things(rows: Sequence[ThingRow], wind: float = 1.0, snow: float = 0.0) 
         reach=reach,
         snow=float(snow),
         movers=np.flatnonzero(moving).astype(np.int32),
-        lamps=_rows_of([row.shape in LAMPS for row in rows]),
         fires=_rows_of([row.shape == "campfire" or (row.smoke and row.shape in HOMES) for row in rows]),
         cells=cells,
         starts=starts,
