@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -18,6 +18,7 @@ from dreamplate.tokens.palette import pictures_of, tokens_of
 __all__ = ["Completer", "IgptCompleter", "load_completer"]
 
 
+@runtime_checkable
 class Completer(Protocol):
     """A model that fills what is missing in square pictures, in reading order.
 
