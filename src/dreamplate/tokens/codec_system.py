@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -22,6 +22,7 @@ from dreamplate.train.port import Port
 __all__ = ["CodecSystem", "Run", "book_figures", "check_ports", "unit"]
 
 
+@runtime_checkable
 class Run(Protocol):
     """What a codec's system reads of a run's configuration."""
 

@@ -13,7 +13,7 @@ moment, soft both forth and back, and mix the decoder's vectors.
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -35,6 +35,7 @@ from dreamplate.train.system import Now
 __all__ = ["DvaeSystem", "anneal", "build", "divergence", "gumbel_softmax"]
 
 
+@runtime_checkable
 class DvaeRun(Run, Protocol):
     """What is read of a run's configuration."""
 
@@ -140,7 +141,7 @@ def gumbel_softmax(
     Jang et al., "Categorical Reparameterization with Gumbel-Softmax", 2017, equation 2.
     """
     uniform = draws.uniform(scores.shape).clamp_(min=1e-20).to(scores.device)
-    noise = -torch.log(-torch.log(uniform).clamp(min=1e-7))
+    noise = -torch.log((-torch.log(uniform)).clamp(min=1e-7))
     return torch.softmax((scores + noise) / temperature, -1)
 
 

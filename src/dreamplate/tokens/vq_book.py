@@ -41,8 +41,12 @@ class BookLearner:
         """Running mean of how many cells each code stands for."""
 
     @torch.no_grad()
-    def begin(self, latents: Float[Tensor, "m d"], draws: Draws) -> None:
-        """Take codes from latents, and settle them by Lloyd's algorithm on the sphere."""
+    def begin(self, latents: Float[Tensor, "m d"], draws: Draws) -> Float[Tensor, ""]:
+        """Take codes from latents, and settle them by Lloyd's algorithm on the sphere.
+
+        Returns:
+            Mean squared distance of the latents to their codes.
+        """
         latents, draws = _gathered(latents), Draws(*draws.parts)
         chosen = draws.named("first").uniform((len(latents),)).argsort()[: len(self.book)]
         # Fewer cells than codes: some codes begin alike, and get new work later.
@@ -52,6 +56,7 @@ class BookLearner:
             self.uses = torch.zeros(len(self.book), device=latents.device)
             self._move(latents, nearest(latents, self.book), 0.0, draws.named(number))
         self.uses = torch.full_like(self.uses, len(latents) / len(self.book))
+        return (latents - self.book[nearest(latents, self.book)]).square().sum(1).mean()
 
     @torch.no_grad()
     def follow(self, latents: Float[Tensor, "m d"], codes: Int[Tensor, " m"], draws: Draws) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -36,6 +36,7 @@ FLOOR = 0.02
 """Share of the learning rate that is left at the end."""
 
 
+@runtime_checkable
 class VqRun(Run, Protocol):
     """What is read of a run's configuration."""
 
@@ -83,7 +84,8 @@ class VqSystem(CodecSystem):
             latents = self.generator.latents(image)
         flat = latents.flatten(0, 2)
         if not self.begun and now.progress >= self.options.plain and len(self.seen):
-            self.learner.begin(self.seen.to(self.device), now.draws.named("book"))
+            away = self.learner.begin(self.seen.to(self.device), now.draws.named("book"))
+            self.generator.spread.copy_(away)
             self.begun, self.seen = True, self.seen[:0]
         figures: dict[str, Tensor] = {}
         away = flat.new_zeros(())
