@@ -65,7 +65,7 @@ SHAPES: dict[str, Shape] = {
     "flag": _shape(n.FLAG, "tower", (2.6, 9.0, 0.2), 3.3, -0.5, 9.6),
     "rock": _shape(n.ROCK, "rock", (2.4, 1.6, 2.0), 1.9, -1.0, 2.0),
     "conifer": _shape(n.CONIFER, "tree", (4.4, 11.0, 4.4), 3.0, -1.0, 12.6),
-    "broadleaf": _shape(n.BROADLEAF, "tree", (7.4, 9.0, 7.4), 4.9, -1.0, 10.8),
+    "broadleaf": _shape(n.BROADLEAF, "tree", (7.4, 9.0, 7.4), 5.3, -1.0, 10.8),
     "birch": _shape(n.BIRCH, "tree", (4.2, 11.0, 4.2), 3.2, -1.0, 12.6),
     "palm": _shape(n.PALM, "tree", (6.0, 9.0, 6.0), 5.4, -1.0, 10.6),
     "cactus": _shape(n.CACTUS, "plant", (2.4, 5.0, 1.0), 2.2, -0.5, 5.9),

@@ -65,7 +65,7 @@ def shape_distance(kind: Any, x: Any, y: Any, z: Any, seed: Any, swing: Any, fin
     if kind == n.WINDMILL:
         return windmill(x, y, z, seed, swing)
     if kind == n.PYRAMID:
-        return pyramid(x, y, z, seed)
+        return pyramid(x, y, z, seed, fine)
     if kind == n.BOAT:
         return boat(x, y, z, seed)
     if kind == n.ROWBOAT:

@@ -43,12 +43,17 @@ def _leaves(kind: Any, x: Any, y: Any, z: Any, ny: Any, r: Any, g: Any, b: Any, 
     lone = (seed >> 9) & 255
     shade = 0.86 + 0.28 * (lone / 255.0)
     warm = 0.92 + 0.16 * (((seed >> 17) & 255) / 255.0)
-    often = 2.1 if kind != n.BUSH else 4.5
-    tuft = noise3(x * often, y * often, z * often, seed + 5)
-    shade *= 1.0 + 0.3 * tuft
+    if kind in (n.CONIFER, n.PALM):
+        shade *= 1.0 + 0.3 * noise3(x * 2.1, y * 2.1, z * 2.1, seed + 5)
+    else:  # creases between lumps are dark; their places are those of `shapes_trees`
+        often = 0.62 if kind == n.BROADLEAF else (1.05 if kind == n.BIRCH else 1.7)
+        tall = 0.75 * y if kind == n.BIRCH else y
+        shade *= 0.66 + 1.2 * min(abs(noise3(x * often, tall * often, z * often, seed)), 0.35)
+        often *= 2.7
+        shade *= 0.74 + 0.95 * min(abs(noise3(x * often, tall * often, z * often, seed + 1)), 0.35)
     clear = _clear(0.12, dist)
     if clear > 0.0:
-        shade *= 1.0 + clear * 0.5 * noise3(x * 9.0, y * 9.0, z * 9.0, seed + 6)
+        shade *= 1.0 + clear * 0.6 * noise3(x * 9.0, y * 9.0, z * 9.0, seed + 6)
     rho = math.sqrt(x * x + z * z)
     if kind == n.CONIFER:
         deep = rho / (0.24 * (11.8 - y) + 0.25)

@@ -245,7 +245,7 @@ def _hut(d: Any, part: Any, x: Any, y: Any, z: Any) -> Any:
 
 
 @scalar
-def pyramid(x: Any, y: Any, z: Any, seed: Any) -> Any:
+def pyramid(x: Any, y: Any, z: Any, seed: Any, fine: Any) -> Any:
     """A pyramid of 60 by 38 metres: of blocks in fine courses, or of seven high steps with a stair."""
     wide = max(abs(x), abs(z))
     if seed & 3 == 0:
@@ -265,8 +265,10 @@ def pyramid(x: Any, y: Any, z: Any, seed: Any) -> Any:
     d = ridge(wide, y, 38.0, 38.0 / 30.0)
     if d > 1.0:
         return d - 0.3, SAND
-    course = y / 1.1
-    course -= math.floor(course)
+    course = 0.5
+    if fine == 0:
+        course = y / 1.1
+        course -= math.floor(course)
     d = max(d + 0.42 * course, -6.0 - y) * 0.9  # every course stands back, as blocks do
     part = SAND
     if (seed >> 2) & 1 and y > 29.0:

@@ -48,24 +48,33 @@ def conifer(x: Any, y: Any, z: Any, seed: Any, fine: Any) -> Any:
         if fine == 0:
             d += 0.11 * noise3(x * 6.0, y * 5.0, z * 6.0, seed)
         d *= 0.55
+    if fine < 2:
+        d = min(d, cone(rho, y, 0.3, 0.03, high - 1.7, high + 0.15))
     trunk = max(rho - 0.19, y - low - 1.0, -1.0 - y)
     return pick(d, LEAF, trunk, BARK)
 
 
 @scalar
 def _lumps(d: Any, x: Any, y: Any, z: Any, rough: Any, often: Any, seed: Any, fine: Any) -> Any:
-    """Return the distance to a hull at distance d when its surface is lumpy, ``rough`` metres deep."""
+    """Return the distance to a hull at distance d when its surface is lumpy, ``rough`` metres deep.
+
+    Lumps are where the size of noise is large, so they are round and meet in creases, as clumps of leaves do.
+    """
     if fine == 2:
-        return d + 0.3 * rough
-    most = 1.35 * rough
+        return d + 0.35 * rough
+    most = 1.1 * rough
     if d > most + 0.3:
         return d - most
-    d += rough * noise3(x * often, y * often, z * often, seed)
-    if fine == 0 and d < 0.35 * rough + 0.2:
-        many = often * 3.1
-        d += 0.3 * rough * noise3(x * many, y * many, z * many, seed)
-        return d * 0.5
-    return (d - 0.3 * rough) * 0.55 if fine == 0 else d * 0.55
+    d -= 1.5 * rough * (abs(noise3(x * often, y * often, z * often, seed)) - 0.24)
+    if fine == 0:
+        if d > 0.4 * rough + 0.2:
+            return (d - 0.4 * rough) * 0.55
+        many = often * 2.7
+        d -= 0.55 * rough * (abs(noise3(x * many, y * many, z * many, seed + 1)) - 0.24)
+        many = often * 9.0
+        d -= 0.16 * rough * noise3(x * many, y * many, z * many, seed + 2)
+        return d * 0.4
+    return d * 0.55
 
 
 @scalar
@@ -73,7 +82,7 @@ def _hull(x: Any, y: Any, z: Any, a: Any, up: Any, down: Any) -> Any:
     """Return the distance to a round hull, ``a`` wide, reaching ``up`` and ``down`` from its middle."""
     b = up if y > 0.0 else down
     r = math.sqrt((x * x + z * z) / (a * a) + y * y / (b * b))
-    return (r - 1.0) * min(a, b)
+    return (r - 1.0) * min(a, up, down)
 
 
 @scalar
