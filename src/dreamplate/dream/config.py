@@ -18,6 +18,7 @@ from dreamplate.dream.options import (
     AutoencoderConfig,
     BigganConfig,
     CutConfig,
+    DalleConfig,
     DvaeConfig,
     FftConfig,
     PixelsConfig,
@@ -35,7 +36,14 @@ from dreamplate.take.machine import parse_memory
 
 Side = Annotated[int, Bounds(ge=16, le=16_384)]
 GeneratorConfig = (
-    FftConfig | SirenConfig | PixelsConfig | BigganConfig | Stylegan2Config | DvaeConfig | AutoencoderConfig
+    FftConfig
+    | SirenConfig
+    | PixelsConfig
+    | BigganConfig
+    | Stylegan2Config
+    | DvaeConfig
+    | AutoencoderConfig
+    | DalleConfig
 )
 
 
@@ -62,12 +70,14 @@ class DreamConfig:
     """How many pictures are made together in one run; the best one becomes the final picture."""
     size: tuple[Side, Side] = (512, 512)
     """Width and height in pixels."""
-    generator: Literal["fft", "siren", "pixels", "biggan", "stylegan2", "dvae", "autoencoder"] = "fft"
+    generator: Literal["fft", "siren", "pixels", "biggan", "stylegan2", "dvae", "autoencoder", "dalle"] = (
+        "fft"
+    )
     """What the picture is made of."""
     scorer: str = "bridge"
     """What judges it: bridge (built in), clip:MODEL, transformers:FOLDER, or several: 2*clip:a + bridge."""
-    steps: Annotated[int, Bounds(ge=1, le=1_000_000)] = 250
-    """How many steps."""
+    steps: Annotated[int, Bounds(ge=0, le=1_000_000)] = 250
+    """How many steps; 0 takes the start as it is, the best of those that were looked at."""
     init: Path | None = None
     """A picture to start from."""
     mask: Path | None = None
@@ -150,6 +160,8 @@ class DreamConfig:
     """Options of generator dvae."""
     autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
     """Options of generator autoencoder."""
+    dalle: DalleConfig = field(default_factory=DalleConfig)
+    """Options of generator dalle."""
 
     def __post_init__(self) -> None:
         check_prompt(self.prompt)  # a recipe has none yet; the job asks for one
@@ -173,6 +185,8 @@ class DreamConfig:
             raise ConfigError(f"stages is {self.stages}: choose shares above 0")
         if self.mask is not None and self.init is None:
             raise ConfigError("mask says what to keep of the init picture, but init is not set: give --init")
+        if self.generator == "dalle" and (self.search.best_of > 1 or self.search.method != "descend"):
+            raise ConfigError("generator dalle has a search of its own: use dalle.candidates, not search")
         if self.frames > 1 and (self.search.method != "descend" or self.batch > 1):
             raise ConfigError(f"frames is {self.frames}: a sequence needs search.method descend and batch 1")
         if self.search.method != "descend" and self.batch > self.search.population:
@@ -192,6 +206,7 @@ class DreamConfig:
             "stylegan2": self.stylegan2,
             "dvae": self.dvae,
             "autoencoder": self.autoencoder,
+            "dalle": self.dalle,
         }
         return choices[self.generator]
 
@@ -201,6 +216,11 @@ class DreamConfig:
         return self.seamless in ("x", "both"), self.seamless in ("y", "both")
 
     @property
+    def opening_steps(self) -> int:
+        """Steps of the first frame: one look at least, even where nothing is changed."""
+        return max(1, self.steps)
+
+    @property
     def total_steps(self) -> int:
         """Steps of the whole run, all frames together."""
-        return self.steps + (self.frames - 1) * self.frame_steps
+        return self.opening_steps + (self.frames - 1) * self.frame_steps

@@ -13,6 +13,7 @@ how a run goes from composition to detail, so every generator means the same pic
 | `stylegan2`   | latents of StyleGAN2                     | circular convolutions     |
 | `dvae`        | codes of a discrete VAE                  | circular convolutions     |
 | `autoencoder` | Fourier spectrum of an autoencoder's latents | circular convolutions |
+| `dalle`       | codes that a transformer says from words | not at all               |
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import torch
 
 from dreamplate.dream.config import DreamConfig
 from dreamplate.dream.painting import Painting
+from dreamplate.dream.planning import prompts_of
 
 GENERATORS: dict[str, str] = {
     "fft": "dreamplate.dream.fft:Fft",
@@ -32,6 +34,7 @@ GENERATORS: dict[str, str] = {
     "stylegan2": "dreamplate.dream.stylegan2:Stylegan2Painting",
     "dvae": "dreamplate.dream.dvae:DvaePainting",
     "autoencoder": "dreamplate.dream.autoencoder:AutoencoderPainting",
+    "dalle": "dreamplate.dream.dalle:DallePainting",
 }
 """Name to ``module:class``; a class takes options, size, wrapped axes, and a CPU generator a picture."""
 
@@ -51,5 +54,6 @@ def make_generator(config: DreamConfig, seeds: list[int], like: Painting | None 
     draws = [torch.Generator().manual_seed(seed) for seed in seeds]
     shared = {"net": like.net} if like is not None and hasattr(like, "net") else {}
     cls = getattr(import_module(module), name)
-    made: Painting = cls(config.options, config.size, config.wrap, draws, **shared)
+    told = {"prompt": prompts_of(config)[0]} if getattr(cls, "reads_prompt", False) else {}
+    made: Painting = cls(config.options, config.size, config.wrap, draws, **shared, **told)
     return made

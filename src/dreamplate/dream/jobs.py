@@ -10,10 +10,10 @@ from torch import Tensor
 
 from dreamplate.dream.config import DreamConfig
 from dreamplate.dream.control import Control
-from dreamplate.dream.cutouts import Cuts, draw_cuts
+from dreamplate.dream.cutouts import Cuts, draw_cuts, full_view
 from dreamplate.dream.delivery import Delivery
 from dreamplate.dream.device import find_device
-from dreamplate.dream.evolving import Evolving, choose_starts, start_from
+from dreamplate.dream.evolving import Evolving, choose_starts, start_from, start_seeds
 from dreamplate.dream.generators import make_generator
 from dreamplate.dream.judging import Judge
 from dreamplate.dream.losses import Wanted
@@ -120,8 +120,10 @@ class DreamJob:
             self._move(clock)
         if self.evolving is not None and self.done < evolving_steps(self.config):
             scalars = self._evolve(clock)
-        else:
+        elif self.config.steps or clock.frame:
             scalars = self._descend(clock)
+        else:
+            scalars = {"score": float(self.delivery().scores().max())}
         self.done += 1
         finished: dict[str, Callable[[], Plate]] = {}
         if self.config.frames > 1 and clock.ends:
@@ -132,6 +134,14 @@ class DreamJob:
     def _choose_starts(self) -> None:
         """Score many random starts and go on with the best, before the first step."""
         config = self.config
+        compose = getattr(self.generator, "compose", None)
+        if compose is not None:
+            wanted, side = self.story.at(0.0), self.judge.side(0)
+            compose(
+                lambda images: self.judge.scores(images, full_view(), side, wanted),
+                start_seeds(config.seed, config.dalle.candidates),
+            )
+            self._show_all()
         if config.search.best_of <= 1 or config.init is not None:
             return
         chosen = choose_starts(config, self.generator, self.judge, self.story.at(0.0), self.device)
@@ -256,6 +266,13 @@ class DreamJob:
         names = tuple(self._frame_name(index) for index in range(self.config.frames))
         frames = names if len(names) > 1 else ()
         return Outcome(plates, scalars, self.control.depth, frames, self.config.fps)
+
+    def take_notices(self) -> tuple[str, ...]:
+        """Return what the user should know and has not been told: words that were read as others."""
+        notices: list[str] = getattr(self.generator, "notices", [])
+        told = tuple(notices)
+        notices.clear()
+        return told
 
     # -- stopping and going on ----------------------------------------------------------------------
 

@@ -207,3 +207,33 @@ class AutoencoderConfig:
     """How steeply the latents' amplitudes fall with frequency."""
     start: Annotated[float, Bounds(ge=0, le=10)] = 0.5
     """Size of the random start."""
+
+
+@dataclass(frozen=True)
+class DalleConfig:
+    """Options of the `dalle` generator: a transformer that says pictures from words."""
+
+    weights: str = "world-dalle"
+    """Name of the model in the store, a model file, or a training take."""
+    codec: str = ""
+    """Its codec, named in the same way; empty: the one that it was trained with."""
+    candidates: Annotated[int, Bounds(ge=1, le=10_000)] = 16
+    """Pictures that are drawn, of which the scorer chooses the best (as many as batch)."""
+    guidance: Annotated[float, Bounds(ge=0, le=100)] = 3.0
+    """How far the words are overstated: 1 as learnt, 0 not heard."""
+    temperature: Annotated[float, Bounds(ge=0, le=10)] = 1.0
+    """Divides the scores of codes: less is more typical and less varied, 0 takes the likeliest."""
+    top_k: Annotated[int, Bounds(ge=0, le=65_536)] = 0
+    """How many of the likeliest codes each cell is drawn from; 0: all."""
+    top_p: Annotated[float, Bounds(gt=0, le=1)] = 0.95
+    """Each cell is drawn from the fewest codes that have this share together."""
+    start: Literal["variation", "completion"] = "variation"
+    """What an init picture is for: pictures like it, or pictures that go on from its upper part."""
+    likeness: Weight = 2.0
+    """How near variations stay to the init picture."""
+    keep: Share = 0.5
+    """Share of the init picture, from the top, that a completion keeps."""
+    learning_rate: Rate = 0.02
+    """Adam's step size at the start, where the codes are refined (steps above 0)."""
+    prior: Weight = 10.0
+    """How strictly refined cells stay near their codes."""

@@ -43,10 +43,10 @@ def clock_at(config: DreamConfig, done: int) -> Clock:
     The first frame runs the whole schedule. Each later frame begins with the picture before it and runs
     the last part of the schedule again, from the last stage on and at least from the middle.
     """
-    if done < config.steps:
-        progress = done / config.steps
-        return Clock(0, done, config.steps, progress, progress if config.frames == 1 else 0.0)
-    frame, step = divmod(done - config.steps, config.frame_steps)
+    if done < config.opening_steps:
+        progress = done / config.opening_steps
+        return Clock(0, done, config.opening_steps, progress, progress if config.frames == 1 else 0.0)
+    frame, step = divmod(done - config.opening_steps, config.frame_steps)
     late = max(0.5, config.stage_starts[-1])
     progress = late + (1 - late) * step / config.frame_steps
     return Clock(frame + 1, step, config.frame_steps, progress, (frame + 1) / (config.frames - 1))

@@ -11,7 +11,7 @@ from torch import Tensor
 from dreamplate.tokens.dalle import Dalle
 from dreamplate.tokens.sampling import choose, guided
 
-__all__ = ["FREE", "Leaning", "Manner", "sample"]
+__all__ = ["FREE", "Leaning", "Manner", "sample", "sample_wide"]
 
 FREE = -1
 """A cell that is not given."""
@@ -112,3 +112,45 @@ def _leading(given: Int[Tensor, "n cells"]) -> int:
 def _apart(book: Float[Tensor, "codes d"], own: Int[Tensor, " n"]) -> Float[Tensor, "n codes"]:
     """Return the mean squared distance of every code from each of some."""
     return torch.cdist(book[own], book).square() / book.shape[1]
+
+
+def sample_wide(
+    net: Dalle,
+    text: Int[Tensor, "n t"],
+    uniform: Float[Tensor, "n rows columns"],
+    manner: Manner = Manner(),
+    *,
+    without: Int[Tensor, " t"] | None = None,
+    given: Int[Tensor, "n rows columns"] | None = None,
+    leaning: Int[Tensor, "n rows columns"] | None = None,
+    weight: float = 0.0,
+) -> Int[Tensor, "n rows columns"]:
+    """Return the codes of pictures that may be wider than the network's grid.
+
+    The grid is moved to the right by half its width; what is there stays, and the new half is drawn row by
+    row beside it, so that each new cell sees the cells to its left and above.
+
+    Args:
+        net: As in `sample`.
+        text: As in `sample`.
+        uniform: Its grid is the one to be filled: the network's rows, and its columns or more.
+        manner: As in `sample`.
+        without: As in `sample`.
+        given: As in `sample`.
+        leaning: Codes of a picture to stay near.
+        weight: How near, as in `Leaning`.
+    """
+    many, rows, columns = uniform.shape
+    own = net.shape.columns
+    found = text.new_full((many, rows, columns), FREE) if given is None else given.clone()
+    last, start = columns - own, 0
+    while True:
+        here = slice(start, start + own)
+        near = None if leaning is None else Leaning(leaning[:, :, here].flatten(1), weight)
+        cells = found[:, :, here].flatten(1)
+        numbers = uniform[:, :, here].flatten(1)
+        drawn = sample(net, text, numbers, manner, without=without, given=cells, leaning=near)
+        found[:, :, here] = drawn.view(many, rows, own)
+        if start == last:
+            return found
+        start = min(last, start + own // 2)
