@@ -20,8 +20,8 @@ NEVER = 1e6
 WATERS = ("none", "sea", "lake", "river")
 
 GRASS: dict[str, tuple[Colour, Colour]] = {
-    "spring": ((0.095, 0.195, 0.035), (0.16, 0.235, 0.055)),
-    "summer": ((0.085, 0.150, 0.032), (0.185, 0.185, 0.062)),
+    "spring": ((0.090, 0.175, 0.034), (0.150, 0.210, 0.055)),
+    "summer": ((0.082, 0.136, 0.032), (0.175, 0.170, 0.062)),
     "autumn": ((0.150, 0.130, 0.042), (0.260, 0.165, 0.062)),
     "winter": ((0.165, 0.140, 0.080), (0.220, 0.185, 0.120)),
 }
@@ -219,7 +219,7 @@ def _numbers(spec: WorldSpec, draws: np.random.Generator, forest_from: float) ->
         "flow_x": math.cos(flow),
         "flow_z": math.sin(flow),
         "clear": {"sea": 4.0, "lake": 3.0, "river": 1.4}.get(spec.water, 1.0),
-        "bumps": {"canyon": 1.0, "mountains": 0.9, "desert": 0.25, "snow": 0.35}.get(biome, 0.7),
+        "bumps": {"canyon": 1.0, "mountains": 0.9, "desert": 0.25, "snow": 0.7}.get(biome, 0.7),
         "field_cos": math.cos(angle),
         "field_sin": math.sin(angle),
         "flowers": {"spring": 0.85, "summer": 0.45}.get(season, 0.0) * float(share > 0.4),

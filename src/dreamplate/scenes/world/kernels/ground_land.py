@@ -8,6 +8,7 @@ than ahead (-Z).
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from dreamplate.compiled import scalar
@@ -40,8 +41,8 @@ def smooth(x: Any, low: Any, high: Any) -> Any:
 def rise(x: Any, z: Any, begin: Any, full: Any) -> Any:
     """Return 0 around the origin and 1 far off: at the sides sooner than ahead or behind."""
     r = (x * x + z * z) ** 0.5
-    side = abs(x) / (r + 40.0)
-    return smooth(r * (0.55 + 0.75 * side), begin, full)
+    side = x * x / (r * r + 2500.0)
+    return smooth(r * (0.6 + 0.7 * side), begin, full)
 
 
 @scalar
@@ -98,6 +99,13 @@ def crests(x: Any, z: Any, wave: Any, detail: Any, seed: Any) -> Any:
 
 
 @scalar
+def _peaked(chain: Any) -> Any:
+    """Return heights of chains: valleys flattened, the rare needle where many crests meet cut down."""
+    high = 1.45 * chain * (0.25 + 0.75 * chain)
+    return high if high < 0.85 else 0.85 + 0.4 * (1.0 - math.exp(-(high - 0.85) / 0.4))
+
+
+@scalar
 def mountains(x: Any, z: Any, detail: Any, style: Any, seed: Any) -> Any:
     """Return alps: meadows around the origin, foothills, chains that grow with distance."""
     wx = x + 260.0 * noise2(x / 1300.0, z / 1300.0, seed + 40)
@@ -109,21 +117,21 @@ def mountains(x: Any, z: Any, detail: Any, style: Any, seed: Any) -> Any:
     height = (620.0 + 900.0 * smooth(r, 800.0, 5500.0)) * (0.45 + 0.85 * broad)
     foot = eroded(x, z, 420.0, detail, 1.0, seed + 20)
     near = 7.0 + 38.0 * smooth(r, 30.0, 500.0)
-    return max(0.0, far * chain * chain * 1.5 * height + near * (0.5 + 0.6 * foot))
+    return max(0.0, far * _peaked(chain) * height + near * (0.5 + 0.9 * foot))
 
 
 @scalar
 def hills(x: Any, z: Any, detail: Any, style: Any, seed: Any) -> Any:
     """Return rolling hills, smooth, with higher ones behind."""
     r = (x * x + z * z) ** 0.5
-    far = smooth(r, 20.0, 420.0)
+    far = smooth(r, 30.0, 520.0)
     wx = x + 70.0 * noise2(x / 500.0, z / 500.0, seed + 40)
     low = eroded(wx, z, 430.0 + 220.0 * style, max(detail, 18.0), 0.5, seed)
     high = noise2(x / 1700.0 + 0.4, z / 1700.0, seed + 20) + 0.35 * noise2(x / 640.0, z / 640.0, seed + 21)
     rough = noise2(x / 34.0, z / 34.0, seed + 30) if detail <= 34.0 else 0.0
     back = smooth(r, 400.0, 3500.0)
-    near = 10.0 + 62.0 * far
-    return max(0.0, near * (0.55 + 0.75 * low) + back * 170.0 * max(0.0, 0.3 + high) + 0.5 * rough + 2.0)
+    near = 9.0 + 95.0 * far
+    return max(0.0, near * (0.5 + 1.15 * low) + back * 230.0 * max(0.0, 0.25 + high) + 0.5 * rough + 2.0)
 
 
 @scalar
@@ -154,24 +162,25 @@ def plains(x: Any, z: Any, detail: Any, style: Any, seed: Any) -> Any:
 def dunes(x: Any, z: Any, detail: Any, style: Any, cosine: Any, sine: Any, seed: Any) -> Any:
     """Return sand dunes: long windward sides, crisp crests, steep lee sides; rock far behind."""
     r = (x * x + z * z) ** 0.5
-    wx = x + 55.0 * noise2(x / 260.0, z / 260.0, seed + 40) + 16.0 * noise2(x / 85.0, z / 85.0, seed + 42)
-    wz = z + 55.0 * noise2(x / 260.0 + 9.7, z / 260.0, seed + 41)
-    along = (cosine * wx + sine * wz) / 1.0
-    across = (cosine * wz - sine * wx) * 0.42
     total = 0.0
     for layer in range(2):
-        wave = 300.0 if layer == 0 else 105.0
-        weight = 1.0 if layer == 0 else 0.22
-        value = noise2(along / wave + 3.1 * layer, across / wave, seed + layer)
-        ahead = noise2((along + 0.18 * wave) / wave + 3.1 * layer, across / wave, seed + layer)
-        lean = 1.0 - abs(value)
-        side = 1.0 - abs(0.55 * value + 0.45 * ahead)
-        crest = min(lean, side * 1.02)
-        total += weight * crest**2.2
-    broad = 0.6 + 0.5 * noise2(x / 1500.0 + 0.3, z / 1500.0, seed + 20)
-    tall = 8.0 + 46.0 * rise(x, z, 25.0, 420.0)
-    low = 4.0 * noise2(x / 190.0, z / 190.0, seed + 21)
-    high = tall * total * broad + low + 5.0
+        wave = 150.0 + 90.0 * style if layer == 0 else 47.0
+        along = (cosine * x + sine * z) / wave + 0.31 + 0.37 * layer
+        wide = 2.6 * wave
+        along += 0.85 * noise2(x / wide, z / wide, seed + 40 + layer)
+        along += 0.28 * noise2(x / (0.9 * wave), z / (0.9 * wave), seed + 42 + layer)
+        part = along - math.floor(along)
+        lean = 0.7
+        up = part / lean
+        down = (1.0 - part) / (1.0 - lean)
+        crest = up**1.35 if part < lean else down**1.15
+        strength = 0.5 + 1.25 * noise2(x / (2.1 * wave) + 3.7, z / (2.1 * wave), seed + 44 + layer)
+        strength = max(0.0, strength) if layer == 0 else 0.13 * max(0.0, strength) * (1.0 - 0.6 * crest)
+        total += crest * strength
+    broad = 0.7 + 0.55 * noise2(x / 1500.0 + 0.3, z / 1500.0, seed + 20)
+    tall = 4.0 + (26.0 + 12.0 * style) * rise(x, z, 15.0, 260.0)
+    low = 7.0 * noise2(x / 330.0, z / 330.0, seed + 21) * smooth(r, 10.0, 250.0)
+    high = tall * total * broad + low + 6.0
     back = smooth(r, 2600.0, 6000.0) * smooth(style, 0.3, 0.9)
     if back > 0.0:
         rock = crests(x, z, 3100.0, max(detail, 40.0), seed + 22)
@@ -193,7 +202,7 @@ def snowfields(x: Any, z: Any, detail: Any, style: Any, seed: Any) -> Any:
         chain = crests(wx, wz, 2700.0, detail, seed + 20)
     near = 6.0 + 34.0 * smooth(r, 25.0, 450.0)
     height = 300.0 + 900.0 * style * smooth(r, 1200.0, 7000.0)
-    return max(0.0, near * (0.6 + 0.7 * low) + 0.35 * drift + 2.0 + back * height * chain * chain * 1.4)
+    return max(0.0, near * (0.6 + 0.7 * low) + 0.6 * drift + 2.0 + back * height * _peaked(chain))
 
 
 @scalar
@@ -216,6 +225,9 @@ def canyon(x: Any, z: Any, detail: Any, style: Any, seed: Any) -> Any:
         + 130.0 * noise2(x / 620.0 + 9.7, z / 620.0, seed + 41)
         + 34.0 * noise2(x / 170.0 + 9.7, z / 170.0, seed + 43)
     )
+    if detail <= 60.0:
+        wx += 13.0 * noise2(x / 58.0, z / 58.0, seed + 44) + 5.0 * noise2(x / 23.0, z / 23.0, seed + 45)
+        wz += 13.0 * noise2(x / 58.0 + 9.7, z / 58.0, seed + 46) + 5.0 * noise2(x / 23.0 + 9.7, z / 23.0, seed + 47)
     cut = abs(noise2(wx / 1150.0, wz / 1150.0, seed))
     side = abs(noise2(wx / 470.0, wz / 470.0, seed + 1))
     far = rise(x, z, 55.0, 330.0)
