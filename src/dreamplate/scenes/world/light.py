@@ -59,7 +59,7 @@ class _Air(NamedTuple):
 # fmt: off
 _AIR: dict[Weather, _Air] = {  # in the order of the fields above
     "clear": _Air(
-        0.0, 1.0, 1.0, 0.0, (1.7, 3.2),
+        0.0, 1.0, 1.0, 0.0, (0.9, 3.0),
         1.1, 1500, 500, 1900, 0.5, 1.0, 1.0, 0.0, 60, 0.0, 1.0,
     ),
     "cloudy": _Air(
@@ -105,7 +105,7 @@ def make_light(spec: WorldSpec) -> LightData:
     colours = _exposed(_weathered(palette_at(spec.hour), air, spec), spec)
     sun = sun_direction(spec)
     moon = moon_direction(spec)
-    width, flat, haze, mist, stars, lamps = colours.more
+    width, flat, haze, mist, stars, lamps, falloff = colours.more
     night = _night(spec.hour)
     key = moon if night > 0.5 else sun
     n = np.zeros(at.COUNT)
@@ -160,6 +160,7 @@ def make_light(spec: WorldSpec) -> LightData:
     bright = float(colours.up @ _LUMA)
     put(at.FALL, np.array([0.9, 0.97, 1.05]) * (0.08 + 1.15 * bright))
     put(at.STREAK, float(np.clip((mood[5] - 0.5) * (0.3 + 0.5 * spec.wind), -0.7, 0.7)), air.soft)
+    put(at.FALLOFF, falloff)
     put(at.GLINT, (0.5 + 0.5 * spec.moon if night > 0.5 else float(sun[1] > -0.01)) * (1 - 0.8 * air.grey))
     put(at.MILK, 0.11 * stars * air.stars * float(mood[6] > 0.3) * (1 - 0.6 * spec.moon))
     return LightData(
@@ -184,7 +185,7 @@ def _weathered(clear: Palette, air: _Air, spec: WorldSpec) -> Palette:
     def greyed(colour: Vector, share: float) -> Vector:
         # What is left of the hour's tint keeps a rainy evening apart from a rainy noon.
         mean = 0.55 * float(middle @ _LUMA) + 0.45 * float(colour @ _LUMA)
-        tinted = 0.35 * middle / max(float(middle @ _LUMA), 1e-6) + 0.65 * cool
+        tinted = 0.22 * middle / max(float(middle @ _LUMA), 1e-6) + 0.78 * cool
         grey = air.tone * mean * tinted
         return np.asarray(colour + share * (grey - colour))
 

@@ -93,5 +93,7 @@ MILK = 80
 """Brightness of the milky way."""
 GLINT = 81
 """How much the sun or moon glitters on water: nothing while it is below the horizon."""
-COUNT = 82
+FALLOFF = 82
+"""How fast the colour of the horizon gives way above it."""
+COUNT = 83
 """How many numbers there are."""

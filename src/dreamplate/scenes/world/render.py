@@ -24,11 +24,11 @@ from dreamplate.scenes.world.passes import NOTHING, Frame, checked_passes
 
 __all__ = ["MOST_PIXELS", "SAMPLES", "GroundLike", "WorldLike", "render"]
 
-SAMPLES = 5
+SAMPLES = 4
 """Rays through a pixel on an edge, unless asked otherwise."""
 MOST_PIXELS = 1 << 26
 """Pixels of a picture at most."""
-_CONTRAST = 0.055
+_CONTRAST = 0.085
 _SPARK = 6.0
 _GLOW_FROM, _GLOW = 1.0, 0.075
 

@@ -168,7 +168,7 @@ def fall_rain(image: Any, strength: Any, slant: Any, time: Any, fr: Any, fg: Any
 
 @scalar
 def fall_snow(image: Any, strength: Any, slant: Any, time: Any, fr: Any, fg: Any, fb: Any, seed: Any) -> None:
-    """Draw flakes of snow over a picture: four sheets, near ones larger, softer and faster. See `fall_rain`."""
+    """Draw flakes of snow over a picture, as `fall_rain`: four sheets, near ones larger, softer, faster."""
     height, width, _ = image.shape
     for y in range(height):
         for x in range(width):

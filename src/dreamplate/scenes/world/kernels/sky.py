@@ -18,6 +18,7 @@ from dreamplate.scenes.world.light_layout import (
     DISC,
     DISC_SIZE,
     DOWN,
+    FALLOFF,
     FOG,
     FOG_BASE,
     FOG_COLOUR,
@@ -65,7 +66,7 @@ def gradient(dx: Any, dy: Any, dz: Any, light: Any) -> Any:
     side = 0.5 + 0.5 * (dx * sx + dz * sz) / flat
     side *= side * (3.0 - 2.0 * side)
     side *= 0.4 + 0.6 * side
-    near = math.exp(-7.5 * y)
+    near = math.exp(-n[FALLOFF] * y)
     wide = math.exp(-2.3 * y)
     px = dx - sx
     py = (y - max(n[SUN + 1], -0.03)) * n[GLOW_FLAT]
@@ -98,9 +99,9 @@ def _stars(dx: Any, dy: Any, dz: Any, wide: Any, light: Any) -> Any:
     ez = qz - k - 0.25 - 0.5 * hash_unit(int(i), int(j), int(k), light.seed + 3)
     along = ex * dx + ey * dy + ez * dz
     off = ex * ex + ey * ey + ez * ez - along * along
-    radius = max(0.05, 0.55 * wide * cells)
+    radius = max(0.05, 0.42 * wide * cells)
     shine = lot / 0.22
-    bright = 0.05 + 1.0 * shine**10
+    bright = 0.04 + 1.5 * shine**14
     return bright * math.exp(-off / (radius * radius)) * min(1.0, 0.08 / radius + 0.35), shine
 
 

@@ -158,7 +158,7 @@ def lit(
     if thing:
         above = y - ground_height(x, z, land)
         open_sky = 0.55 + 0.45 * smooth(-0.2, 2.2, above)
-    elif t < 160.0:
+    elif t < 90.0:
         over = thing_shadow(
             x + nx * 0.1, y + ny * 0.1, z + nz * 0.1, 0.3 * nx, 0.95, 0.3 * nz, SHELTER_REACH, time, things
         )
