@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "complete": ("go on with a picture of which a part is kept", "dreamplate.cli_complete:complete"),
     "caption": ("say what a picture shows, in words a scorer agrees with", "dreamplate.cli_words:caption"),
     "probe": ("show what a scorer makes of a prompt or a picture", "dreamplate.cli_words:probe"),
+    "tokens": ("tell a picture in codes, and see what they keep", "dreamplate.cli_tokens:tokens"),
     "upscale": ("make a picture or a sequence larger", "dreamplate.cli_upscale:upscale"),
     "sketch": ("draw a picture or a sequence in lines", "dreamplate.cli_sketch:sketch"),
     "translate": ("take pictures, sequences or video through a model", "dreamplate.cli_translate:translate"),
@@ -27,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "fit": ("make a space of posed photographs", "dreamplate.cli_fit:fit"),
     "render": ("render passes of a space through any cameras", "dreamplate.cli_render:render"),
     "mesh": ("make a mesh or a point cloud of a space", "dreamplate.cli_mesh:mesh"),
+    "world": ("render a drawn world: pictures with passes, captions, cameras", "dreamplate.cli_world:world"),
     "train": ("learn to make pictures of pictures, label maps or noise", "dreamplate.cli_train:train"),
     "brittleness": (
         "show where conditions lie outside what a model has learnt from",

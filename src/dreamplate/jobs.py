@@ -44,7 +44,7 @@ RECIPES = {kind: place for kind, (place, _) in JOBS.items()} | {
 }
 """Kind of recipe → config class: every job, and commands that are done at once."""
 
-PICTURES = ("brittleness", "cameras draw", "mesh", "sketch")
+PICTURES = ("brittleness", "cameras draw", "mesh", "sketch", "world flight", "world render", "world rig")
 """Commands that leave pictures and are no jobs: what they made cannot be redone from the picture alone."""
 
 _RUNNER = "dreamplate.jobs:run_take"
