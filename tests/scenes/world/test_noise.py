@@ -3,8 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip("numba")
-
 from dreamplate.scenes.world.kernels import noise as kernels
 
 POINTS = np.random.default_rng(4).uniform(-900, 900, (300, 3))

@@ -76,7 +76,7 @@ class GroundShape:
         return out.reshape(shape)
 
     def shore(self, x: npt.ArrayLike, z: npt.ArrayLike) -> Values:
-        """Return about how many metres places lie from the water, negative in it; 1e9 where there is no shore."""
+        """Return about how many metres places lie from the water, negative in it; 1e9: no shore."""
         flat_x, flat_z, shape = _places(x, z)
         out = np.empty(flat_x.shape)
         shapes.list_shores(flat_x, flat_z, self.numbers, self.seed, out)
@@ -169,7 +169,9 @@ def bake(
     _lay_flats(heights, shape, flats, yard)
     away, along = _lay_road(heights, shape, road, road_width)
     for level in range(LEVELS - 2, -1, -1):
-        baking.stitch(heights[level], heights[level + 1], RING)
+        baking.follow_coarse(heights[level], heights[level + 1], RING)
+    for level in range(LEVELS - 1):
+        baking.follow_fine(heights[level + 1], heights[level], half // 2 - RING // 2)
     blocks = half // 4
     peaks = np.empty((LEVELS, blocks, blocks), np.float32)
     steeps = np.empty_like(peaks)

@@ -1,4 +1,4 @@
-"""From a spec to the numbers of its landforms: where the coast, lake or river lies, and how bold the country is."""
+"""From a spec to the numbers of its landforms: where coast, lake or river lie, how bold it is."""
 
 from __future__ import annotations
 

@@ -43,10 +43,10 @@ RED_ROCK: tuple[tuple[Colour, Colour], ...] = (
     ((0.330, 0.120, 0.065), (0.520, 0.260, 0.150)),
 )
 DUNE: tuple[tuple[Colour, Colour], ...] = (
-    ((0.600, 0.370, 0.170), (0.520, 0.280, 0.110)),
-    ((0.620, 0.440, 0.250), (0.540, 0.360, 0.180)),
-    ((0.560, 0.270, 0.110), (0.480, 0.200, 0.075)),
-    ((0.660, 0.540, 0.360), (0.580, 0.450, 0.280)),
+    ((0.470, 0.285, 0.130), (0.400, 0.215, 0.085)),
+    ((0.480, 0.340, 0.190), (0.420, 0.275, 0.140)),
+    ((0.440, 0.205, 0.085), (0.370, 0.155, 0.060)),
+    ((0.520, 0.425, 0.285), (0.450, 0.350, 0.220)),
 )
 CANOPY: dict[str, dict[str, tuple[Colour, Colour]]] = {
     "conifer": {
@@ -158,7 +158,7 @@ def _colours(spec: WorldSpec, draws: np.random.Generator) -> dict[str, Colour]:
     rocks = {"canyon": RED_ROCK, "coast": CHALK, "islands": CHALK[1:], "desert": RED_ROCK}.get(biome, ROCK)
     rock, stone = rocks[int(draws.integers(len(rocks)))]
     sand: Colour = (
-        (0.50, 0.42, 0.285) if biome in {"coast", "islands"} or spec.water == "sea" else (0.30, 0.265, 0.205)
+        (0.43, 0.36, 0.245) if biome in {"coast", "islands"} or spec.water == "sea" else (0.30, 0.265, 0.205)
     )
     soil: Colour = (0.150, 0.100, 0.064)
     canopy, leaves = CANOPY.get(spec.trees, HEDGE)[season] if spec.trees in CANOPY else HEDGE[season]

@@ -1,4 +1,4 @@
-"""Kernels that build the nested grids of the ground: flats and roads, seams between grids, blocks for rays."""
+"""Kernels that build the nested grids of the ground: flats, roads, seams between grids, blocks for rays."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dreamplate.compiled import parallel, scalar
 
 import numba  # isort: skip  # dreamplate.compiled says first where compiled functions are kept
 
-__all__ = ["level_flats", "level_road", "measure_blocks", "measure_road", "stitch"]
+__all__ = ["follow_coarse", "follow_fine", "level_flats", "level_road", "measure_blocks", "measure_road"]
 
 BLOCK = 8
 
@@ -114,33 +114,35 @@ def level_road(grid: Any, cell: Any, away: Any, along: Any, half_width: Any, pro
 
 
 @scalar
-def stitch(fine: Any, coarse: Any, ring: Any) -> None:
-    """Make a fine grid's rim follow the coarse grid around it, and the coarse grid's middle follow the fine one.
+def follow_coarse(fine: Any, coarse: Any, ring: Any) -> None:
+    """Make a fine grid's rim pass into the coarse grid around it.
 
     Args:
         fine: ``(n, n)``, changed in its outer ``ring`` cells.
-        coarse: ``(n, n)`` of cells twice as wide, changed where the fine grid's inner part lies.
+        coarse: ``(n, n)`` of cells twice as wide.
         ring: Cells of the fine grid.
     """
     n = fine.shape[0]
-    half = n // 2
-    quarter = half // 2
+    quarter = n // 2 // 2
     for j in range(n):
         for i in range(n):
-            depth = min(min(j, n - 1 - j), min(i, n - 1 - i))
+            depth = min(j, n - 1 - j, i, n - 1 - i)
             if depth >= ring:
                 continue
             ci = quarter + i // 2
             cj = quarter + j // 2
-            u = 0.5 * (i % 2)
-            v = 0.5 * (j % 2)
             ni = ci + (i % 2)
             nj = cj + (j % 2)
-            low = coarse[cj, ci] + u * (coarse[cj, ni] - coarse[cj, ci])
-            high = coarse[nj, ci] + u * (coarse[nj, ni] - coarse[nj, ci])
-            value = low + v * (high - low)
+            low = 0.5 * (float(coarse[cj, ci]) + float(coarse[cj, ni]))
+            high = 0.5 * (float(coarse[nj, ci]) + float(coarse[nj, ni]))
+            value = 0.5 * (low + high)
             fine[j, i] = value + _smooth(depth / ring) * (fine[j, i] - value)
-    keep = quarter - ring // 2
+
+
+@scalar
+def follow_fine(coarse: Any, fine: Any, keep: Any) -> None:
+    """Copy every second point of a fine grid into the middle of a coarse one, ``keep`` cells to each side."""
+    half = fine.shape[0] // 2
     for j in range(-keep, keep + 1):
         for i in range(-keep, keep + 1):
             coarse[half + j, half + i] = fine[half + 2 * j, half + 2 * i]
@@ -148,7 +150,7 @@ def stitch(fine: Any, coarse: Any, ring: Any) -> None:
 
 @parallel
 def measure_blocks(grid: Any, cell: Any, peaks: Any, steeps: Any) -> None:
-    """Write the highest value and the steepest slope of each block of a grid, as a bilinear surface has them."""
+    """Write the highest value and the steepest slope of each block of a grid, of its bilinear surface."""
     blocks = peaks.shape[0]
     for bj in numba.prange(blocks):
         for bi in range(blocks):

@@ -14,15 +14,15 @@ __all__ = ["field", "road"]
 
 @scalar
 def _floor(x: Any) -> Any:
-    return int(math.floor(x))
+    return math.floor(x)
 
 
 @scalar
 def field(x: Any, z: Any, width: Any, g: Any) -> Any:
     """Return the field at a place: its colour, and how much of a hedge or a strip of grass lies there.
 
-    Fields are oblongs of about 150 by 95 metres in slanted rows; crops differ from field to field and stand in
-    rows that near ones show.
+    Fields are oblongs of about 180 by 118 metres in slanted rows; crops differ from field to field and stand
+    in rows that near ones show.
 
     Args:
         x: Metres.
@@ -58,7 +58,7 @@ def field(x: Any, z: Any, width: Any, g: Any) -> Any:
     tracks = 24.0
     place = abs(across - tracks * _floor(across / tracks) - 0.5 * tracks)
     shade *= 1.0 - 0.2 * min(1.0, 1.4 / (width + 0.6)) * (1.0 if place < 0.7 + 0.5 * width else 0.0)
-    edge = min(min(in_u, long - in_u), min(in_v, 118.0 - in_v))
+    edge = min(in_u, long - in_u, in_v, 118.0 - in_v)
     thick = 1.4 + 2.0 * hash_unit(row, column, 10, g.seed)
     soft = 0.5 + 0.5 * width
     hedge = min(max((thick + soft - edge) / (2.0 * soft), 0.0), 1.0) * min(1.0, 2.0 * thick / (soft + 0.01))

@@ -23,7 +23,7 @@ BLOCK = 8
 
 @scalar
 def level_of(x: Any, z: Any, margin: Any, g: Any) -> Any:
-    """Return the finest level that holds a place and ``margin`` cells around it; their number if none does."""
+    """Return the finest level that holds a place and ``margin`` cells around it; if none: their number."""
     far = max(abs(x), abs(z))
     cell = g.cell
     half = g.heights.shape[1] // 2 - margin
@@ -100,7 +100,7 @@ def _leave(ox: Any, oz: Any, ix: Any, iz: Any, px: Any, pz: Any, side: Any, orig
 def _refine(
     ox: Any, oy: Any, oz: Any, dx: Any, dy: Any, dz: Any, t0: Any, f0: Any, t1: Any, f1: Any, g: Any
 ) -> Any:
-    """Return where the ray passes into the ground between t0 (above) and t1 (below): regula falsi, Illinois."""
+    """Return where a ray enters the ground between t0 (above) and t1 (below): regula falsi, Illinois."""
     t = t1
     for _ in range(8):
         t = t0 + (t1 - t0) * f0 / (f0 - f1)
@@ -182,10 +182,7 @@ def ground_hit(ox: Any, oy: Any, oz: Any, dx: Any, dy: Any, dz: Any, t_min: Any,
             if last_f <= 0.0:
                 return t if t < t_max else np.inf
         while True:
-            if rate <= 0.0:
-                t = leave
-            else:
-                t = min(last_t + max(last_f / rate, 0.3 * cell), leave)
+            t = leave if rate <= 0.0 else min(last_t + max(last_f / rate, 0.3 * cell), leave)
             f = oy + t * dy - ground_height(ox + t * dx, oz + t * dz, g)
             if f <= 0.0:
                 met = True

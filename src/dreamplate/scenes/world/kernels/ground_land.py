@@ -136,13 +136,17 @@ def hills(x: Any, z: Any, detail: Any, style: Any, seed: Any) -> Any:
 
 @scalar
 def isles(x: Any, z: Any, distance: Any, detail: Any, style: Any, seed: Any) -> Any:
-    """Return islands: low and sandy, green and hilly, or steep, as the style says; higher away from the shore."""
+    """Return islands: low and sandy, green and hilly, or steep, as the style says; higher inland."""
     back = smooth(distance, 0.0, 150.0)
     bulk = eroded(x, z, 380.0, detail, 0.9, seed)
     knob = crests(x, z, 300.0, detail, seed + 20)
-    tall = 10.0 + 80.0 * smooth(style, 0.05, 0.6)
+    r = (x * x + z * z) ** 0.5
+    tall = (10.0 + 80.0 * smooth(style, 0.05, 0.6)) * (0.1 + 0.9 * smooth(r, 25.0, 280.0))
     steep = smooth(style, 0.6, 0.95)
-    high = tall * (0.45 + 0.75 * bulk) * (0.25 + 0.9 * back) + (20.0 + 150.0 * steep) * tall / 90.0 * back * knob * knob
+    high = (
+        tall * (0.45 + 0.75 * bulk) * (0.25 + 0.9 * back)
+        + (20.0 + 150.0 * steep) * tall / 90.0 * back * knob * knob
+    )
     return max(0.0, high + 3.0)
 
 
@@ -164,7 +168,7 @@ def dunes(x: Any, z: Any, detail: Any, style: Any, cosine: Any, sine: Any, seed:
     r = (x * x + z * z) ** 0.5
     total = 0.0
     for layer in range(2):
-        wave = 150.0 + 90.0 * style if layer == 0 else 47.0
+        wave = 190.0 + 120.0 * style if layer == 0 else 53.0
         along = (cosine * x + sine * z) / wave + 0.31 + 0.37 * layer
         wide = 2.6 * wave
         along += 0.85 * noise2(x / wide, z / wide, seed + 40 + layer)
@@ -178,9 +182,9 @@ def dunes(x: Any, z: Any, detail: Any, style: Any, cosine: Any, sine: Any, seed:
         strength = max(0.0, strength) if layer == 0 else 0.13 * max(0.0, strength) * (1.0 - 0.6 * crest)
         total += crest * strength
     broad = 0.7 + 0.55 * noise2(x / 1500.0 + 0.3, z / 1500.0, seed + 20)
-    tall = 4.0 + (26.0 + 12.0 * style) * rise(x, z, 15.0, 260.0)
+    tall = 5.0 + (46.0 + 22.0 * style) * rise(x, z, 15.0, 250.0)
     low = 7.0 * noise2(x / 330.0, z / 330.0, seed + 21) * smooth(r, 10.0, 250.0)
-    high = tall * total * broad + low + 6.0
+    high = tall * total * broad + low + 4.0 + 8.0 * math.exp(-r * r / 9000.0)
     back = smooth(r, 2600.0, 6000.0) * smooth(style, 0.3, 0.9)
     if back > 0.0:
         rock = crests(x, z, 3100.0, max(detail, 40.0), seed + 22)
@@ -227,7 +231,9 @@ def canyon(x: Any, z: Any, detail: Any, style: Any, seed: Any) -> Any:
     )
     if detail <= 60.0:
         wx += 13.0 * noise2(x / 58.0, z / 58.0, seed + 44) + 5.0 * noise2(x / 23.0, z / 23.0, seed + 45)
-        wz += 13.0 * noise2(x / 58.0 + 9.7, z / 58.0, seed + 46) + 5.0 * noise2(x / 23.0 + 9.7, z / 23.0, seed + 47)
+        wz += 13.0 * noise2(x / 58.0 + 9.7, z / 58.0, seed + 46) + 5.0 * noise2(
+            x / 23.0 + 9.7, z / 23.0, seed + 47
+        )
     cut = abs(noise2(wx / 1150.0, wz / 1150.0, seed))
     side = abs(noise2(wx / 470.0, wz / 470.0, seed + 1))
     far = rise(x, z, 55.0, 330.0)

@@ -189,7 +189,7 @@ def shape_height(x: Any, z: Any, detail: Any, p: Any, seed: Any) -> Any:
             fall = 60.0
         return -deep * (1.0 - math.exp(distance / fall))
     begin = 0.0
-    if biome == 2 and water != 2 and water != 3:
+    if biome == 2 and water < 2:
         rock = 0.5 + 0.5 * noise2(x / 420.0, z / 420.0, seed + 65) + 0.6 * p[CLIFF]
         cliff = land.smooth(rock, 0.35, 0.8)
         width = 200.0 - 180.0 * cliff
@@ -198,7 +198,7 @@ def shape_height(x: Any, z: Any, detail: Any, p: Any, seed: Any) -> Any:
         width = 60.0
     elif biome == 0:
         width = 330.0
-    elif biome == 7 or biome == 4:
+    elif biome in (4, 7):
         width = 120.0
     elif biome == 6:
         width = 95.0
@@ -213,7 +213,7 @@ def shape_height(x: Any, z: Any, detail: Any, p: Any, seed: Any) -> Any:
 
 @parallel
 def fill_heights(x0: Any, z0: Any, cell: Any, detail: Any, hole: Any, p: Any, seed: Any, out: Any) -> None:
-    """Write the heights of a square grid into ``out`` (n, n), but for its inner ``hole`` half-width in cells."""
+    """Write the heights of a square grid into ``out`` (n, n), but for ``hole`` cells around its middle."""
     n = out.shape[0]
     middle = n // 2
     for row in numba.prange(n):
