@@ -78,7 +78,7 @@ def test_beyond_the_last_grid_the_ground_is_flat(mountains):
 
 
 @pytest.mark.parametrize("biome", BIOMES)
-def test_the_ground_is_gentle_around_the_viewpoint_and_high_further_off(biome):
+def test_the_ground_is_gentle_around_the_viewpoint(biome):
     for seed in range(6):
         shape = shape_of(WorldSpec(seed=seed, biome=biome))
         angles = np.linspace(0, 2 * math.pi, 40)
@@ -138,9 +138,8 @@ def test_away_from_what_was_built_the_ground_is_its_own(built):
     plain = bake(built.shape)
     x, z = ring(0.0, 300.0, 600)
     road = built.data.road[0]
-    away = np.array(
-        [road[round(b / CELL) + SIDE // 2, round(a / CELL) + SIDE // 2] for a, b in zip(x, z, strict=True)]
-    )
+    rows, columns = (np.round(axis / CELL).astype(int) + SIDE // 2 for axis in (z, x))
+    away = road[rows, columns]
     free = (away > 30) & (np.hypot(x - 60, z + 120) > 45) & (np.hypot(x + 80, z + 90) > 40)
     assert free.sum() > 100
     np.testing.assert_array_equal(built.height(x[free], z[free]), plain.height(x[free], z[free]))
