@@ -146,7 +146,8 @@ class Examiner:
             batch = self.examples.batch(indices[start : start + TOGETHER], None).to(self.device)
             with torch.no_grad():
                 found = system.measure(batch, generator)
-            sums = {name: sums[name] + value if name in sums else value for name, value in found.items()}
+            # A batch may lack what another has.
+            sums |= {name: sums[name] + value if name in sums else value for name, value in found.items()}
         seen.figures = system.figures(sums) if sums else {}
         seen.seconds = (cpu_seconds() - began) / max(1, len(indices))
         rows = min(rows, len(indices))
