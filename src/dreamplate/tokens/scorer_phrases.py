@@ -58,13 +58,17 @@ def phrases(name: str, value: str, kind: str = NONE) -> tuple[str, ...]:
     if name == "trees":
         return tuple(text for texts in words.TREES.get(value, {}).values() for text in texts)
     if name == KIND:
-        return tuple(f"a {one}" for one, _ in words.NOUNS.get(value, ()))
+        return tuple(_with_article("a", one) for one, _ in words.NOUNS.get(value, ()))
     if name == JOINT:
         kind, _, value = value.partition("/") if "/" in value else (kind, "", value)
         numbers = dict.fromkeys(words.COUNTS.get(value, ()))
         names = words.NOUNS.get(kind, ())
-        return tuple(f"{number} {pair[value != '1']}" for pair in names for number in numbers)
+        return tuple(_with_article(number, pair[value != "1"]) for pair in names for number in numbers)
     return ()
+
+
+def _with_article(number: str, noun: str) -> str:
+    return f"an {noun}" if number == "a" and noun[0] in "aeiou" else f"{number} {noun}"
 
 
 def values(seen: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
