@@ -37,6 +37,11 @@ THUMB = 384
 """Longest side of a picture on the sheet."""
 
 
+def as_one(config: CompleteConfig) -> list[CompleteConfig]:
+    """Return the config as one run: its candidates are ranked against each other."""
+    return [config]
+
+
 class CompleteJob:
     """Go on with a picture (`dreamplate complete`).
 
@@ -55,6 +60,7 @@ class CompleteJob:
     """
 
     kind = "complete"
+    plan = staticmethod(as_one)
 
     def __init__(
         self, config: CompleteConfig, completer: Completer | None = None, scorer: Scorer | None = None
