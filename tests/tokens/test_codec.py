@@ -7,15 +7,17 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 from torch import Tensor
 
 from dreamplate.errors import CheckpointError, ModelError
+from dreamplate.models.layouts.vq import expected, infer
 from dreamplate.tokens.codec import Codec, check_codec, fingerprint_of, load_codec, padded, reconstruct
 from dreamplate.tokens.codec_system import book_figures
 from dreamplate.tokens.decoder import Decoder
 from dreamplate.tokens.dvae import Dvae
 from dreamplate.tokens.encoder import Encoder
-from dreamplate.tokens.vq import Vq
+from dreamplate.tokens.vq import DEFAULTS, Vq
 from dreamplate.train.port import Port
 from dreamplate.translate.model import Model, save_model
 
@@ -143,6 +145,17 @@ def test_a_saved_model_is_found_again_whatever_it_is(kind: str, tmp_path: Path) 
         torch.testing.assert_close(found.decode(codes), codec.decode(codes))
 
 
+@pytest.mark.parametrize("settings", [DEFAULTS, {"codes": 6, "latent": 3, "decoder_blocks_2": 0}])
+def test_bare_weights_tell_their_settings(settings: dict[str, int], tmp_path: Path) -> None:
+    net = Vq(settings)
+    shapes = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
+    assert dict(expected(infer(shapes))) == shapes
+    assert {"architecture": "vq", **infer(shapes)} == net.settings
+    file = tmp_path / "weights.safetensors"
+    save_file({name: tensor.half() for name, tensor in net.state_dict().items()}, file)
+    assert load_codec(str(file)).codes == net.codes
+
+
 def test_what_is_no_codec_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no model is named 'no-such-codec'"):
         load_codec("no-such-codec")
@@ -152,9 +165,7 @@ def test_what_is_no_codec_is_named(tmp_path: Path) -> None:
     assert isinstance(codec, Vq)
     settings = codec.settings | {"latent": 5}
     save_model(Model(codec, settings, None, Port()), tmp_path / "model.safetensors")
-    with pytest.raises(
-        CheckpointError, match=r"'book' is \(20, 6\), \(20, 5\) expected"
-    ):
+    with pytest.raises(CheckpointError, match=r"'book' is \(20, 6\), \(20, 5\) expected"):
         load_codec(str(tmp_path))
 
 

@@ -62,6 +62,7 @@ IMPORTERS: dict[str, str] = {
     "tiny-autoencoder": "dreamplate.models.layouts.tiny_autoencoder:TINY_AUTOENCODER",
     "tiny-autoencoder-decoder": "dreamplate.models.layouts.tiny_autoencoder:TINY_DECODER",
     "tiny-autoencoder-encoder": "dreamplate.models.layouts.tiny_autoencoder:TINY_ENCODER",
+    "vq": "dreamplate.models.layouts.vq:VQ",
 }
 """Name → where its table is; families add theirs. Tried in this order, ``identity`` only when asked for."""
 
