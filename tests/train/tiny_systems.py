@@ -10,6 +10,7 @@ import torch
 from toy_system import ToyExamples
 
 from dreamplate.plate.labels import LabelClass, Palette
+from dreamplate.tokens.igpt_config import IgptOptions
 from dreamplate.train.batch import Batch
 from dreamplate.train.draws import Draws
 from dreamplate.train.options import AugmentOptions, LearnOptions, MeasureOptions, SourceOptions
@@ -38,6 +39,7 @@ TINY: dict[str, Any] = {
         z_dim=8, w_dim=8, channels=64, channels_most=8, gamma_every=2, path_every=2
     ),
     "segmenter": SegmenterOptions(trunk="own", width=8),
+    "igpt": IgptOptions(colours=8, palette_pictures=4, depth=1, width=8, heads=2, keep=0.95, top_k=0),
 }
 """Options of each system."""
 
@@ -77,7 +79,9 @@ class DrawingExamples(ToyExamples):
 
 def tiny(name: str, **learn: Any) -> TrainConfig:
     """Return a config of a system."""
-    policy = "none" if name in ("segmenter", "shots") else "ada" if name == "stylegan2" else "diffaugment"
+    policy = (
+        "none" if name in ("segmenter", "shots", "igpt") else "ada" if name == "stylegan2" else "diffaugment"
+    )
     return TrainConfig(
         system=name,  # type: ignore[arg-type]
         device="cpu",
@@ -92,7 +96,7 @@ def tiny(name: str, **learn: Any) -> TrainConfig:
 
 def examples_for(name: str, count: int = 6) -> ToyExamples:
     """Return examples of the kind that a system learns from."""
-    kinds = {"stylegan2": PictureExamples, "photosketch": DrawingExamples}
+    kinds = {"stylegan2": PictureExamples, "igpt": PictureExamples, "photosketch": DrawingExamples}
     labelled = name in ("spade", "segmenter", "pix2pixhd")
     kind = LabelExamples if labelled else kinds.get(name, ToyExamples)
     return kind(count, SIDE)
