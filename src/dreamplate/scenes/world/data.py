@@ -17,14 +17,16 @@ __all__ = ["GroundData", "LightData", "ThingData"]
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
 Bytes = npt.NDArray[np.uint8]
+Doubles = npt.NDArray[np.float64]
+Longs = npt.NDArray[np.int64]
 
 
 class GroundData(NamedTuple):
     """The ground: heights on nested grids, and what it is made of.
 
     All grids have the origin in their middle and the same number of points; each next one has cells twice as
-    wide. A place is looked up in the finest grid that holds it. `kernels.ground` alone reads these; others ask
-    its functions.
+    wide. A place is looked up in the finest grid that holds it. `kernels.ground` alone reads these; others
+    ask its functions.
 
     Attributes:
         heights: ``(levels, n, n)`` metres, rows along z, columns along x, the finest grid first.
@@ -64,51 +66,100 @@ class GroundData(NamedTuple):
 class ThingData(NamedTuple):
     """Things that stand or move on the ground, trees among them; a row each.
 
-    `things.make_things` fills it and `kernels.things` reads it. Every thing is held by an upright cylinder.
+    `things.make_things` fills it and `kernels.things` reads it. It is five arrays only because a compiled
+    function counts references to every array that it is given; properties name what stands in them.
 
     Attributes:
-        kind: ``(k,)`` row of the table of shapes (`shapes.SHAPES`).
-        label: ``(k,)`` class id.
-        place: ``(k, 3)`` where the foot of each is at time 0.
-        turn: ``(k, 2)`` cosine and sine of its yaw.
-        size: ``(k, 3)`` scale along the thing's own axes; 1 is its natural size.
-        colour: ``(k, 3)`` main colour: walls, leaves, paint.
-        accent: ``(k, 3)`` second colour: roof, sail, stripe.
-        identity: ``(k,)`` instance id, from 1; unique.
-        seed: ``(k,)`` mixed bits for small variations of shape.
-        speed: ``(k, 3)`` metres a second; what moves goes straight on.
-        phase: ``(k,)`` of its own motion: bobbing, turning sails, waving.
-        reach: ``(k, 3)`` the cylinder that holds it: radius around ``place``, lower and upper end above it.
+        numbers: ``(k, 21)`` place (3), cosine and sine of the yaw, size (3), colour (3), accent (3), speed
+            (3), phase, and the upright cylinder that holds the thing: radius, lower and upper end.
+        names: ``(k, 4)`` row of the table of shapes, class id, instance id, mixed bits of its seed.
+        special: Rows with a speed, which are in no cell; then rows that burn or smoke.
+        moving: How many of them move.
+        cells: Uniform grid over x and z, ``n`` by ``n``, z slowest: ``n * n + 1`` places where each cell's
+            rows begin behind them, then the rows of all cells, end to end.
+        grid: x0, z0, cell side, n, greatest height of all, then ``n * n`` greatest heights in the cells.
         snow: Share of upward surfaces that snow lies on, 0 to 1.
-        movers: Rows with a speed; they are in no cell.
-        fires: Rows that burn or smoke: campfires, and houses whose chimney smokes.
-        cells: Uniform grid over x and z: rows of things in every cell, end to end.
-        starts: ``(n * n + 1,)`` where each cell's rows begin in ``cells``; cells along z change slowest.
-        tops: ``(n * n,)`` greatest height in every cell.
-        grid: ``(5,)`` x0, z0, cell side, cells along a side (as a float), greatest height of all.
         wind: Strength.
     """
 
-    kind: Ints
-    label: Ints
-    place: Floats
-    turn: Floats
-    size: Floats
-    colour: Floats
-    accent: Floats
-    identity: Ints
-    seed: Ints
-    speed: Floats
-    phase: Floats
-    reach: Floats
+    numbers: Doubles
+    names: Longs
+    special: Longs
+    moving: int
+    cells: Longs
+    grid: Doubles
     snow: float
-    movers: Ints
-    fires: Ints
-    cells: Ints
-    starts: Ints
-    tops: Floats
-    grid: Floats
     wind: float
+
+    @property
+    def kind(self) -> Longs:
+        """Row of the table of shapes of each thing, ``(k,)``."""
+        return self.names[:, 0]
+
+    @property
+    def label(self) -> Longs:
+        """Class id, ``(k,)``."""
+        return self.names[:, 1]
+
+    @property
+    def identity(self) -> Longs:
+        """Instance id, from 1; unique, ``(k,)``."""
+        return self.names[:, 2]
+
+    @property
+    def seed(self) -> Longs:
+        """Mixed bits for small variations of shape, ``(k,)``."""
+        return self.names[:, 3]
+
+    @property
+    def place(self) -> Doubles:
+        """Where the foot of each is at time 0, ``(k, 3)``."""
+        return self.numbers[:, 0:3]
+
+    @property
+    def turn(self) -> Doubles:
+        """Cosine and sine of the yaw, ``(k, 2)``."""
+        return self.numbers[:, 3:5]
+
+    @property
+    def size(self) -> Doubles:
+        """Scale along own axes; 1 is the natural size, ``(k, 3)``."""
+        return self.numbers[:, 5:8]
+
+    @property
+    def colour(self) -> Doubles:
+        """Main colour: walls, leaves, paint, ``(k, 3)``."""
+        return self.numbers[:, 8:11]
+
+    @property
+    def accent(self) -> Doubles:
+        """Second colour: roof, sail, stripe, ``(k, 3)``."""
+        return self.numbers[:, 11:14]
+
+    @property
+    def speed(self) -> Doubles:
+        """Metres a second; what moves goes straight on, ``(k, 3)``."""
+        return self.numbers[:, 14:17]
+
+    @property
+    def phase(self) -> Doubles:
+        """Where in its own motion each is at time 0: bobbing, turning sails, waving, ``(k,)``."""
+        return self.numbers[:, 17]
+
+    @property
+    def reach(self) -> Doubles:
+        """The cylinder that holds each: radius around the place, lower and upper end above it, ``(k, 3)``."""
+        return self.numbers[:, 18:21]
+
+    @property
+    def movers(self) -> Longs:
+        """Rows with a speed."""
+        return self.special[: self.moving]
+
+    @property
+    def fires(self) -> Longs:
+        """Rows that burn or smoke: campfires, and houses whose chimney smokes."""
+        return self.special[self.moving :]
 
 
 class LightData(NamedTuple):

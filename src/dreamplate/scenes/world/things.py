@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from dreamplate.errors import SceneError
-from dreamplate.scenes.world.data import Floats, Ints, ThingData
+from dreamplate.scenes.world.data import Doubles, Longs, ThingData
 from dreamplate.scenes.world.shapes import PLANTS, SHAPES, Shape
 from dreamplate.take.fields import nearest
 
@@ -90,46 +89,33 @@ def make_things(rows: Sequence[ThingRow], wind: float = 1.0, snow: float = 0.0) 
         raise SceneError(f"wind is {wind}; need a number of at least 0")
     if not 0.0 <= snow <= 1.0:
         raise SceneError(f"snow is {snow}; need a number from 0 to 1")
-    count = len(rows)
     shapes = [SHAPES[row.shape] for row in rows]
-    yaw = np.array([row.yaw for row in rows], np.float64)
-    place = _table([row.place for row in rows])
-    size = _table([row.sizes for row in rows])
-    reach = _table([(s.radius * max(r.sizes[0], r.sizes[2]), s.low * r.sizes[1], s.high * r.sizes[1])
-                    for r, s in zip(rows, shapes, strict=True)])  # fmt: skip
-    speed = _table([row.speed for row in rows])
-    moving = np.any(speed != 0, axis=1)
-    cells, starts, tops, grid = _grid(place, reach, np.flatnonzero(~moving))
+    numbers = np.array([_numbers(*pair) for pair in zip(rows, shapes, strict=True)], np.float64)
+    numbers = numbers.reshape(len(rows), 21)
+    names = [
+        (s.number, s.label, i + 1, _mixed(r.seed)) for i, (r, s) in enumerate(zip(rows, shapes, strict=True))
+    ]
+    moving = np.array([any(row.speed) for row in rows], bool)
+    burning = np.array([row.shape == "campfire" or (row.smoke and row.shape in HOMES) for row in rows], bool)
+    cells, grid = _grid(numbers, np.flatnonzero(~moving))
     return ThingData(
-        kind=np.array([shape.number for shape in shapes], np.int32),
-        label=np.array([shape.label for shape in shapes], np.int32),
-        place=place,
-        turn=np.stack([np.cos(yaw), np.sin(yaw)], axis=1).astype(np.float32),
-        size=size,
-        colour=_table([row.colour for row in rows]),
-        accent=_table([row.accent for row in rows]),
-        identity=np.arange(1, count + 1, dtype=np.int32),
-        seed=np.array([_mixed(row.seed) for row in rows], np.int32),
-        speed=speed,
-        phase=np.array([row.phase for row in rows], np.float32),
-        reach=reach,
-        snow=float(snow),
-        movers=np.flatnonzero(moving).astype(np.int32),
-        fires=_rows_of([row.shape == "campfire" or (row.smoke and row.shape in HOMES) for row in rows]),
+        numbers=numbers,
+        names=np.array(names, np.int64).reshape(len(rows), 4),
+        special=np.concatenate([np.flatnonzero(moving), np.flatnonzero(burning)]).astype(np.int64),
+        moving=int(moving.sum()),
         cells=cells,
-        starts=starts,
-        tops=tops,
         grid=grid,
+        snow=float(snow),
         wind=float(wind),
     )
 
 
-def _table(rows: Sequence[Triple]) -> Floats:
-    return np.array(rows, np.float32).reshape(len(rows), 3)
-
-
-def _rows_of(chosen: Sequence[bool]) -> Ints:
-    return np.flatnonzero(np.array(chosen, bool)).astype(np.int32)
+def _numbers(row: ThingRow, shape: Shape) -> list[float]:
+    """Return a row of ``ThingData.numbers``."""
+    x, y, z = row.sizes
+    turn = (math.cos(row.yaw), math.sin(row.yaw))
+    reach = (row.radius, shape.low * y, shape.high * y)
+    return [*row.place, *turn, x, y, z, *row.colour, *row.accent, *row.speed, row.phase, *reach]
 
 
 def _mixed(seed: int) -> int:
@@ -140,25 +126,23 @@ def _mixed(seed: int) -> int:
     return (word ^ (word >> 31)) & 0x7FFFFFFF
 
 
-def _grid(place: Floats, reach: Floats, rows: npt.NDArray[np.intp]) -> tuple[Ints, Ints, Floats, Floats]:
-    """Return the cells' rows, where each begins, the cells' tops, and where the grid lies.
+def _grid(numbers: Doubles, rows: Longs) -> tuple[Longs, Doubles]:
+    """Return ``ThingData.cells`` and ``ThingData.grid`` for some rows.
 
     A row is in every cell that its circle touches; circles are taken a little larger, so that a ray that
     enters one does so inside such a cell in spite of rounding.
     """
     if not len(rows):
-        return np.zeros(0, np.int32), np.zeros(2, np.int32), np.full(1, -1e9, np.float32), np.array(
-            [0, 0, 1, 1, -1e9], np.float32)  # fmt: skip
-    middle = place[rows][:, [0, 2]].astype(np.float64)
-    radius = reach[rows, 0].astype(np.float64) * 1.001 + 0.01
-    tops = (place[rows, 1] + reach[rows, 2]).tolist()
-    low = (middle - radius[:, None]).min(axis=0) - 0.5
-    side = float(((middle + radius[:, None]).max(axis=0) - low).max()) + 0.5
+        return np.zeros(2, np.int64), np.array([0, 0, 1, 1, -1e9, -1e9], np.float64)
+    middle = numbers[rows][:, [0, 2]]
+    radius = numbers[rows, 18] * 1.001 + 0.01
+    tops = (numbers[rows, 1] + numbers[rows, 20]).tolist()
+    x0, z0 = ((middle - radius[:, None]).min(axis=0) - 0.5).tolist()
+    side = float(((middle + radius[:, None]).max(axis=0) - [x0, z0]).max()) + 0.5
     n = int(min(MOST_CELLS, max(1.0, side / 4.0), max(4.0, 2.0 * math.sqrt(len(rows)))))
-    grid = np.array([*low, side / n * 1.0001, n, max(tops)], np.float32)  # rays see it rounded, so do we
-    x0, z0, cell = (float(value) for value in grid[:3])
+    cell = side / n
     members: list[list[int]] = [[] for _ in range(n * n)]
-    height = np.full(n * n, -1e9, np.float32)
+    height = [-1e9] * (n * n)
     for row, (x, z), r, top in zip(rows.tolist(), middle.tolist(), radius.tolist(), tops, strict=True):
         for k in range(max(0, int((z - r - z0) / cell)), min(n - 1, int((z + r - z0) / cell)) + 1):
             for i in range(max(0, int((x - r - x0) / cell)), min(n - 1, int((x + r - x0) / cell)) + 1):
@@ -167,6 +151,6 @@ def _grid(place: Floats, reach: Floats, rows: npt.NDArray[np.intp]) -> tuple[Int
                 if across * across + along * along <= r * r:
                     members[k * n + i].append(row)
                     height[k * n + i] = max(height[k * n + i], top)
-    starts = np.zeros(n * n + 1, np.int32)
-    starts[1:] = np.cumsum([len(inside) for inside in members])
-    return np.array([row for inside in members for row in inside], np.int32), starts, height, grid
+    starts = np.cumsum([0] + [len(inside) for inside in members])
+    inside = np.array([row for inside in members for row in inside], np.int64)
+    return np.concatenate([starts, inside]), np.array([x0, z0, cell, n, max(tops), *height], np.float64)

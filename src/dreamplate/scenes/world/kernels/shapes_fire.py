@@ -154,12 +154,15 @@ def fire_smoke(
     eg = 0.0
     eb = 0.0
     clear = 1.0
-    for index in range(things.fires.shape[0]):
-        row = int(things.fires[index])
-        px, py, pz, c, s, _, _ = frame(row, time, things)
-        kind = int(things.kind[row])
-        seed = int(things.seed[row])
-        size = float(things.size[row, 1])
+    special = things.special
+    numbers = things.numbers
+    names = things.names
+    for index in range(things.moving, special.shape[0]):
+        row = special[index]
+        px, py, pz, c, s, _, _ = frame(row, time, things.wind, names[row, 0], numbers)
+        kind = names[row, 0]
+        seed = names[row, 3]
+        size = numbers[row, 6]
         if kind == n.CAMPFIRE:
             fr, fg, fb, hidden = _flame(
                 ox - px, oy - py - 0.06 * size, oz - pz, dx, dy, dz, t_max, time, size, seed
@@ -173,9 +176,7 @@ def fire_smoke(
             tone = 0.5
         else:
             u, v, w = chimney_of(seed)
-            u, v, w = turn_out(
-                u * things.size[row, 0], v * things.size[row, 1], w * things.size[row, 2], c, s, 0.0, 0.0
-            )
+            u, v, w = turn_out(u * numbers[row, 5], v * numbers[row, 6], w * numbers[row, 7], c, s, 0.0, 0.0)
             px += u
             py += v
             pz += w

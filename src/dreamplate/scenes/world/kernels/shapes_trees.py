@@ -47,7 +47,7 @@ def conifer(x: Any, y: Any, z: Any, seed: Any, fine: Any) -> Any:
         d += 0.34 * noise3(x * 1.9, y * 1.5, z * 1.9, seed)
         if fine == 0:
             d += 0.11 * noise3(x * 6.0, y * 5.0, z * 6.0, seed)
-        d *= 0.55
+        d *= 0.5 if fine == 1 else 0.42
     if fine < 2:
         d = min(d, cone(rho, y, 0.3, 0.03, high - 1.7, high + 0.15))
     trunk = max(rho - 0.19, y - low - 1.0, -1.0 - y)

@@ -16,7 +16,7 @@ from dreamplate.scenes.world.kernels import shapes_numbers as n
 from dreamplate.scenes.world.kernels.shapes_all import shape_distance
 from dreamplate.scenes.world.kernels.shapes_fire import fire_smoke
 from dreamplate.scenes.world.kernels.things_frame import frame, swing_of, turn_in
-from dreamplate.scenes.world.kernels.things_surface import thing_carry, thing_surface
+from dreamplate.scenes.world.kernels.things_surface import FINE, thing_carry, thing_surface
 
 __all__ = ["fire_smoke", "thing_carry", "thing_hit", "thing_shadow", "thing_surface"]
 
@@ -41,13 +41,16 @@ def _trace(
     end: Any,
     time: Any,
     shadow: Any,
-    things: Any,
+    wind: Any,
+    kind: Any,
+    seed: Any,
+    numbers: Any,
 ) -> Any:
     """Return where a ray meets a thing between two distances (`FAR` if not), and how much light passes it."""
-    px, py, pz, c, s, pitch, roll = frame(row, time, things)
-    sx = 1.0 / things.size[row, 0]
-    sy = 1.0 / things.size[row, 1]
-    sz = 1.0 / things.size[row, 2]
+    px, py, pz, c, s, pitch, roll = frame(row, time, wind, kind, numbers)
+    sx = 1.0 / numbers[row, 5]
+    sy = 1.0 / numbers[row, 6]
+    sz = 1.0 / numbers[row, 7]
     x, y, z = turn_in(ox - px, oy - py, oz - pz, c, s, pitch, roll)
     u, v, w = turn_in(dx, dy, dz, c, s, pitch, roll)
     x *= sx
@@ -57,10 +60,9 @@ def _trace(
     v *= sy
     w *= sz
     scale = 1.0 / max(sx, sy, sz)
-    kind = int(things.kind[row])
-    seed = int(things.seed[row])
-    swing = swing_of(row, time, things)
-    fine = 2 if shadow else (0 if t < 70.0 * scale else 1)
+    swing = swing_of(kind, numbers[row, 17], time, wind)
+    fine = 2 if shadow else (0 if t < FINE * scale else 1)
+    near = 0.008 if kind >= n.CONIFER and kind <= n.BUSH else 0.0015
     light = 1.0
     for _ in range(STEPS):
         d, _part = shape_distance(kind, x + t * u, y + t * v, z + t * w, seed, swing, fine)
@@ -70,7 +72,7 @@ def _trace(
             if light < 0.02:
                 return t, 0.0
             d = max(d, 0.02)
-        elif d < 0.0015 + 0.0003 * t:
+        elif d < near + 0.0003 * t:
             return t, 0.0
         t += d
         if t > end:
@@ -80,35 +82,33 @@ def _trace(
 
 @scalar
 def _span(
-    row: Any,
-    ox: Any,
-    oy: Any,
-    oz: Any,
+    x: Any,
+    y: Any,
+    z: Any,
     dx: Any,
     dy: Any,
     dz: Any,
     flat: Any,
-    time: Any,
-    things: Any,
+    radius: Any,
+    low: Any,
+    high: Any,
 ) -> Any:
-    """Return where a ray enters and leaves a thing's cylinder; ``flat`` is 1 / (dx² + dz²)."""
-    x = ox - things.place[row, 0] - time * things.speed[row, 0]
-    z = oz - things.place[row, 2] - time * things.speed[row, 2]
-    r = float(things.reach[row, 0])
+    """Return where a ray from (x, y, z) enters and leaves an upright cylinder around the origin.
+
+    ``flat`` is 1 / (dx² + dz²). A ray that passes by enters behind where it leaves.
+    """
     b = (x * dx + z * dz) * flat
-    within = b * b - (x * x + z * z - r * r) * flat
+    within = b * b - (x * x + z * z - radius * radius) * flat
     if within < 0.0:
         return FAR, -FAR
     within = math.sqrt(within)
     t0 = -b - within
     t1 = -b + within
-    y = oy - things.place[row, 1] - time * things.speed[row, 1]
     if abs(dy) > 1e-9:
-        low = (things.reach[row, 1] - y) / dy
-        high = (things.reach[row, 2] - y) / dy
-        t0 = max(t0, min(low, high))
-        t1 = min(t1, max(low, high))
-    elif y < things.reach[row, 1] or y > things.reach[row, 2]:
+        low = (low - y) / dy
+        high = (high - y) / dy
+        return max(t0, min(low, high)), min(t1, max(low, high))
+    if y < low or y > high:
         return FAR, -FAR
     return t0, t1
 
@@ -128,6 +128,12 @@ def _march(
     things: Any,
 ) -> Any:
     """Return the nearest thing along a ray: distance, row, and the light that passes all of them."""
+    numbers = things.numbers
+    names = things.names
+    special = things.special
+    cells = things.cells
+    grid = things.grid
+    wind = things.wind
     best = t_max
     found = -1
     light = 1.0
@@ -136,25 +142,14 @@ def _march(
         dx = 1e-6
         flat = 1e-12
     flat = 1.0 / flat
-    for index in range(things.movers.shape[0]):
-        row = things.movers[index]
-        t0, t1 = _span(row, ox, oy, oz, dx, dy, dz, flat, time, things)
-        t0 = max(t0, t_min)
-        t1 = min(t1, best)
-        if t0 < t1:
-            t, through = _trace(row, ox, oy, oz, dx, dy, dz, t0, t1, time, shadow, things)
-            light = min(light, through)
-            if t < best and not shadow:
-                best = t
-                found = row
     # Clip to the grid's square, and to what lies below the highest top.
-    x0 = float(things.grid[0])
-    z0 = float(things.grid[1])
-    cell = float(things.grid[2])
-    count = int(things.grid[3])
-    top = float(things.grid[4])
+    x0 = grid[0]
+    z0 = grid[1]
+    cell = grid[2]
+    count = int(grid[3])
+    top = grid[4]
     start = t_min
-    end = best
+    end = t_max
     ix = 1.0 / dx if abs(dx) > 1e-12 else math.copysign(1e12, dx)
     iz = 1.0 / dz if abs(dz) > 1e-12 else math.copysign(1e12, dz)
     a = (x0 - ox) * ix
@@ -170,9 +165,7 @@ def _march(
     elif dy < -1e-9:
         start = max(start, (top - oy) / dy)
     elif oy > top:
-        return best, found, light
-    if start >= end or things.cells.shape[0] == 0:
-        return best, found, light
+        end = start
     i = min(max(int((ox + start * dx - x0) / cell), 0), count - 1)
     k = min(max(int((oz + start * dz - z0) / cell), 0), count - 1)
     step_i = 1 if dx > 0.0 else -1
@@ -181,40 +174,72 @@ def _march(
     next_k = (z0 + (k + (1 if dz > 0.0 else 0)) * cell - oz) * iz
     side_i = abs(cell * ix)
     side_k = abs(cell * iz)
-    entry = start
+    # First what moves, as if it were in one cell that holds all the ray; then cell by cell.
+    entry = -FAR
+    leave = FAR
+    at = 0
+    stop = things.moving
+    begin = t_min
+    moved = time
     while True:
+        for index in range(at, stop):
+            row = special[index] if leave == FAR else cells[index]
+            t0, t1 = _span(
+                ox - numbers[row, 0] - moved * numbers[row, 14],
+                oy - numbers[row, 1] - moved * numbers[row, 15],
+                oz - numbers[row, 2] - moved * numbers[row, 16],
+                dx,
+                dy,
+                dz,
+                flat,
+                numbers[row, 18],
+                numbers[row, 19],
+                numbers[row, 20],
+            )
+            t0 = max(t0, begin)
+            t1 = min(t1, best)
+            if t0 < t1 and t0 >= entry and t0 < leave:
+                kind = names[row, 0]
+                seed = names[row, 3]
+                t, through = _trace(
+                    row, ox, oy, oz, dx, dy, dz, t0, t1, time, shadow, wind, kind, seed, numbers
+                )
+                if shadow:
+                    if kind >= n.CONIFER and kind <= n.BUSH:
+                        through = LEAF_LIGHT + (1.0 - LEAF_LIGHT) * through
+                    light *= through
+                    if light < 0.02:
+                        return t, row, 0.0
+                elif t < best:
+                    best = t
+                    found = row
+        if leave == FAR:  # what moves is done: on to the first cell
+            if start >= end or start >= best:
+                break
+            begin = start
+            moved = 0.0
+            entry = start
+        else:
+            if leave >= end or leave >= best:
+                break
+            entry = leave
+            if next_i < next_k:
+                i += step_i
+                next_i += side_i
+                if i < 0 or i >= count:
+                    break
+            else:
+                k += step_k
+                next_k += side_k
+                if k < 0 or k >= count:
+                    break
         leave = min(next_i, next_k)
         at = k * count + i
-        if oy + dy * (entry if dy > 0.0 else min(leave, end)) < things.tops[at]:
-            for index in range(things.starts[at], things.starts[at + 1]):
-                row = things.cells[index]
-                t0, t1 = _span(row, ox, oy, oz, dx, dy, dz, flat, 0.0, things)
-                t0 = max(t0, start)
-                t1 = min(t1, best)
-                if t0 < t1 and t0 >= entry and t0 < leave:
-                    t, through = _trace(row, ox, oy, oz, dx, dy, dz, t0, t1, time, shadow, things)
-                    if shadow:
-                        if things.kind[row] >= n.CONIFER and things.kind[row] <= n.BUSH:
-                            through = LEAF_LIGHT + (1.0 - LEAF_LIGHT) * through
-                        light *= through
-                        if light < 0.02:
-                            return t, row, 0.0
-                    elif t < best:
-                        best = t
-                        found = row
-        if leave >= end or leave >= best:
-            break
-        entry = leave
-        if next_i < next_k:
-            i += step_i
-            next_i += side_i
-            if i < 0 or i >= count:
-                break
+        if oy + dy * (entry if dy > 0.0 else min(leave, end)) < grid[5 + at]:
+            stop = count * count + 1 + cells[at + 1]
+            at = count * count + 1 + cells[at]
         else:
-            k += step_k
-            next_k += side_k
-            if k < 0 or k >= count:
-                break
+            stop = at
     return best, found, light
 
 

@@ -12,31 +12,37 @@ __all__ = ["frame", "swing_of", "turn_in", "turn_out"]
 
 
 @scalar
-def frame(row: Any, time: Any, things: Any) -> Any:
-    """Return how a thing stands at a moment: place (3), cosine and sine of yaw, pitch and roll."""
-    x = float(things.place[row, 0]) + time * things.speed[row, 0]
-    y = float(things.place[row, 1]) + time * things.speed[row, 1]
-    z = float(things.place[row, 2]) + time * things.speed[row, 2]
+def frame(row: Any, time: Any, wind: Any, kind: Any, numbers: Any) -> Any:
+    """Return how a thing stands at a moment: place (3), cosine and sine of yaw, pitch and roll.
+
+    Args:
+        row: The thing.
+        time: Seconds.
+        wind: Strength; boats roll with it.
+        kind: Number of the thing's shape.
+        numbers: ``ThingData.numbers``.
+    """
+    x = numbers[row, 0] + time * numbers[row, 14]
+    y = numbers[row, 1] + time * numbers[row, 15]
+    z = numbers[row, 2] + time * numbers[row, 16]
     pitch = 0.0
     roll = 0.0
-    kind = things.kind[row]
     if kind in (n.BOAT, n.ROWBOAT):
-        phase = float(things.phase[row])
-        sway = min(0.3 + 0.7 * things.wind, 2.0)
+        phase = numbers[row, 17]
+        sway = min(0.3 + 0.7 * wind, 2.0)
         y += sway * (0.09 * math.sin(1.3 * time + phase) + 0.05 * math.sin(2.1 * time + 2.0 * phase))
         pitch = 0.022 * sway * math.sin(1.1 * time + 1.7 * phase)
         roll = 0.035 * sway * math.sin(0.9 * time + phase)
-    return x, y, z, float(things.turn[row, 0]), float(things.turn[row, 1]), pitch, roll
+    return x, y, z, numbers[row, 3], numbers[row, 4], pitch, roll
 
 
 @scalar
-def swing_of(row: Any, time: Any, things: Any) -> Any:
+def swing_of(kind: Any, phase: Any, time: Any, wind: Any) -> Any:
     """Return a thing's own motion: the angle of a windmill's sails, the wave of a flag."""
-    kind = things.kind[row]
     if kind == n.WINDMILL:
-        return float(things.phase[row]) + 0.9 * things.wind * time
+        return phase + 0.9 * wind * time
     if kind == n.FLAG:
-        return float(things.phase[row]) + (1.0 + 4.5 * things.wind) * time
+        return phase + (1.0 + 4.5 * wind) * time
     return 0.0
 
 

@@ -13,7 +13,10 @@ from dreamplate.scenes.world.kernels.shapes_paint import paint
 from dreamplate.scenes.world.kernels.shapes_yard import HUB_Y, HUB_Z, cloth_offset
 from dreamplate.scenes.world.kernels.things_frame import frame, swing_of, turn_in, turn_out
 
-__all__ = ["thing_carry", "thing_surface"]
+__all__ = ["FINE", "thing_carry", "thing_surface"]
+
+FINE = 55.0
+"""Metres, at size 1, within which the finest noise is looked at."""
 
 
 @scalar
@@ -40,19 +43,20 @@ def thing_surface(row: Any, px: Any, py: Any, pz: Any, dist: Any, time: Any, thi
     Returns:
         Unit normal (3), albedo (3), light given off at night (3), id of the class, roughness 0 to 1.
     """
-    bx, by, bz, c, s, pitch, roll = frame(row, time, things)
-    sx = 1.0 / things.size[row, 0]
-    sy = 1.0 / things.size[row, 1]
-    sz = 1.0 / things.size[row, 2]
+    numbers = things.numbers
+    kind = things.names[row, 0]
+    seed = things.names[row, 3]
+    bx, by, bz, c, s, pitch, roll = frame(row, time, things.wind, kind, numbers)
+    sx = 1.0 / numbers[row, 5]
+    sy = 1.0 / numbers[row, 6]
+    sz = 1.0 / numbers[row, 7]
     x, y, z = turn_in(px - bx, py - by, pz - bz, c, s, pitch, roll)
     x *= sx
     y *= sy
     z *= sz
     scale = 1.0 / max(sx, sy, sz)
-    kind = int(things.kind[row])
-    seed = int(things.seed[row])
-    swing = swing_of(row, time, things)
-    fine = 0 if dist < 70.0 * scale else 1
+    swing = swing_of(kind, numbers[row, 17], time, things.wind)
+    fine = 0 if dist < FINE * scale else 1
     crown = kind >= n.CONIFER and kind <= n.BUSH and kind not in (n.BARE, n.CACTUS)
     h = (0.03 if crown else 0.004) + 0.0005 * dist / scale
     part = 0
@@ -76,12 +80,12 @@ def thing_surface(row: Any, px: Any, py: Any, pz: Any, dist: Any, time: Any, thi
         z,
         *_unit(nx, ny, nz),
         seed,
-        float(things.colour[row, 0]),
-        float(things.colour[row, 1]),
-        float(things.colour[row, 2]),
-        float(things.accent[row, 0]),
-        float(things.accent[row, 1]),
-        float(things.accent[row, 2]),
+        numbers[row, 8],
+        numbers[row, 9],
+        numbers[row, 10],
+        numbers[row, 11],
+        numbers[row, 12],
+        numbers[row, 13],
         dist / scale,
     )
     nx, ny, nz = _unit(nx * sx, ny * sy, nz * sz)
@@ -92,24 +96,26 @@ def thing_surface(row: Any, px: Any, py: Any, pz: Any, dist: Any, time: Any, thi
         g += lies * (0.88 - g)
         b += lies * (0.92 - b)
     nx, ny, nz = turn_out(nx, ny, nz, c, s, pitch, roll)
-    return nx, ny, nz, r, g, b, er, eg, eb, int(things.label[row]), rough
+    return nx, ny, nz, r, g, b, er, eg, eb, things.names[row, 1], rough
 
 
 @scalar
 def thing_carry(row: Any, px: Any, py: Any, pz: Any, time0: Any, time1: Any, things: Any) -> Any:
     """Return where the point of a thing that is at (px, py, pz) at time0 is at time1."""
-    bx, by, bz, c, s, pitch, roll = frame(row, time0, things)
+    numbers = things.numbers
+    kind = things.names[row, 0]
+    wind = things.wind
+    bx, by, bz, c, s, pitch, roll = frame(row, time0, wind, kind, numbers)
     x, y, z = turn_in(px - bx, py - by, pz - bz, c, s, pitch, roll)
-    kind = int(things.kind[row])
     if kind in (n.WINDMILL, n.FLAG):
-        sx = float(things.size[row, 0])
-        sy = float(things.size[row, 1])
-        sz = float(things.size[row, 2])
+        sx = numbers[row, 5]
+        sy = numbers[row, 6]
+        sz = numbers[row, 7]
         x /= sx
         y /= sy
         z /= sz
-        before = swing_of(row, time0, things)
-        after = swing_of(row, time1, things)
+        before = swing_of(kind, numbers[row, 17], time0, wind)
+        after = swing_of(kind, numbers[row, 17], time1, wind)
         if kind == n.FLAG:
             if x > 0.11 and y > 6.9 and y < 8.7:
                 z += cloth_offset(x, y, after) - cloth_offset(x, y, before)
@@ -122,6 +128,6 @@ def thing_carry(row: Any, px: Any, py: Any, pz: Any, time0: Any, time1: Any, thi
         x *= sx
         y *= sy
         z *= sz
-    bx, by, bz, c, s, pitch, roll = frame(row, time1, things)
+    bx, by, bz, c, s, pitch, roll = frame(row, time1, wind, kind, numbers)
     x, y, z = turn_out(x, y, z, c, s, pitch, roll)
     return x + bx, y + by, z + bz
