@@ -158,7 +158,7 @@ def bake(
         SceneError: A road of other shape or a radius or width that is not positive.
     """
     half = SIDE // 2
-    heights = np.empty((LEVELS, SIDE, SIDE), np.float32)
+    heights = np.zeros((LEVELS, SIDE, SIDE), np.float32)
     for level in range(LEVELS):
         cell = CELL * 2**level
         hole = 0 if level == 0 else half // 2 - RING // 2 - 1
