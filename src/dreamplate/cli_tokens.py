@@ -56,8 +56,9 @@ def tokens(arguments: list[str]) -> int:
     write(_beside(plate, made) if asked.compare else made, asked.target)
     if asked.codes is not None:
         write_codes(asked.codes, codec, found, (plate.width, plate.height))
+    different = len(set(found.flatten().tolist()))
     print(  # noqa: T201
-        f"{found.shape[1]} x {found.shape[0]} codes, {len(found.unique())} different of {codec.codes};"
+        f"{found.shape[1]} x {found.shape[0]} codes, {different} different of {codec.codes};"
         f" PSNR {_psnr(plate, made):.1f} dB as a monitor shows it"
     )
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
 
 import torch
 from jaxtyping import Float, Int
@@ -154,7 +153,7 @@ class Dvae(nn.Module):
     def _needed_decoder(self) -> Decoder:
         if self.decoder is None:
             raise CheckpointError("dVAE: there is no decoder in these weights; name a file that holds it")
-        return cast(Decoder, self.decoder)
+        return self.decoder
 
 
 def _holds(state: Mapping[str, Tensor], part: str) -> bool:

@@ -155,7 +155,7 @@ class Vq(nn.Module):
         self, features: Float[Tensor, "n latent h w"], wrap: Wrap = OPEN
     ) -> Float[Tensor, "n 3 8*h 8*w"]:
         """Return the pictures of what codes stand for; values may lie a little outside 0-1."""
-        made = self.decoder(features.contiguous(memory_format=torch.channels_last), wrap)
+        made: Tensor = self.decoder(features.contiguous(memory_format=torch.channels_last), wrap)
         return (made.to(features.dtype) + 1) / 2
 
     def embed(self, codes: Int[Tensor, "n h w"]) -> Float[Tensor, "n latent h w"]:

@@ -33,7 +33,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Float[Tensor, "n c h w"], wrap: Wrap) -> Float[Tensor, "n c h w"]:
         """``(n, c, h, w)`` to ``(n, c, h, w)``."""
-        return x + self.second(F.relu(self.first(F.relu(x), wrap)), wrap)
+        change: Tensor = self.second(F.relu(self.first(F.relu(x), wrap)), wrap)
+        return x + change
 
 
 class VqEncoder(nn.Module):
