@@ -138,6 +138,8 @@ def draw_spec(seed: int, **fixed: Any) -> WorldSpec:
     for name in ("relief", "wind", "moon"):
         if name not in done:
             done[name] = _DRAWN[name](stream(seed, name), done)
+    if done["weather"] == "fog" and "things" not in fixed:  # what is far off nobody sees
+        done["things"] = tuple(dataclasses.replace(thing, distance="near") for thing in done["things"])
     made = WorldSpec(seed=seed, **done, view=_view(stream(seed, "view"), done))
     view = {name: value for name, value in fixed.items() if name.startswith("view")}
     return replace_fields(made, view, source="world")
@@ -234,6 +236,8 @@ def _weather(rng: np.random.Generator, done: Mapping[str, Any]) -> str:
     share = dict(_WEATHER)
     cold = done["biome"] == "snow" or done["season"] == "winter"
     share["snowfall"] = {True: 0.22, False: 0.0}[cold and done["biome"] not in ("desert", "canyon")]
+    if not done["things"]:
+        share["fog"] *= 0.4
     if cold:
         share |= {"rain": 0.0, "storm": 0.02}
     if done["biome"] in ("desert", "canyon"):
@@ -292,8 +296,12 @@ def _view(rng: np.random.Generator, done: Mapping[str, Any]) -> ViewSpec:
     kinds = {thing.kind for thing in done["things"]}
     share = {"eye": 0.45, "rise": 0.43, "air": 0.12}
     if kinds & {"car", "campfire"}:
-        share = {"eye": 0.6, "rise": 0.4}
-    low, high = {"eye": (1.7, 3.5), "rise": (4, 14), "air": (25, 70)}[_pick(rng, share)]
+        share = {"eye": 1.0}
+    elif done["weather"] == "fog" or kinds & {"house", "village"}:
+        share = (
+            {"eye": 0.5, "rise": 0.5} if done["weather"] == "fog" else {"eye": 0.5, "rise": 0.42, "air": 0.08}
+        )
+    low, high = {"eye": (1.7, 3.5), "rise": (4, 11), "air": (22, 50)}[_pick(rng, share)]
     height = low * (high / low) ** rng.random()
     return ViewSpec(round(float(height), 1), None, round(float(rng.uniform(44, 66)), 1))
 

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dreamplate.plate.camera import Camera
+from dreamplate.scenes.world import light_layout as at
 from dreamplate.scenes.world.build import Standing, World
 from dreamplate.scenes.world.classes import CLASSES
 from dreamplate.scenes.world.draw import time_of_day
@@ -41,17 +42,22 @@ _SIMPLE = {"sailing boat": "boat", "rowing boat": "boat", "truck": "car"}
 _MIXED = {"boat": "boat", "car": "vehicle"}
 
 
-def facts_of(world: World, labels: Ids, instances: Ids, camera: Camera, time: float = 0.0) -> dict[str, str]:
-    """Return the facts of a picture.
+def facts_of(
+    world: World, labels: Ids, instances: Ids, distances: npt.ArrayLike, camera: Camera
+) -> dict[str, str]:
+    """Return the facts of a picture. What fog hides is not there.
 
     Args:
         world: What it shows.
         labels: ``(height, width)`` class ids of its pixels.
         instances: ``(height, width)`` instance ids; 0 where there are none.
+        distances: ``(height, width)`` metres along the ray.
         camera: It was seen by.
-        time: Seconds.
     """
     spec = world.spec
+    hidden = np.asarray(distances) > _sight(world)
+    labels, instances = np.array(labels), np.array(instances)
+    labels[hidden], instances[hidden] = CLASSES["sky"], 0
     share = _shares(labels)
     found = {
         "time": time_of_day(spec.hour),
@@ -82,6 +88,13 @@ def facts_of(world: World, labels: Ids, instances: Ids, camera: Camera, time: fl
     high = spec.view.height
     found["height"] = "air" if high > 22 else "rise" if high > 4 else "eye"
     return found
+
+
+def _sight(world: World) -> float:
+    """Return how far away fog and haze leave a tenth of what is there, metres."""
+    numbers = world.light.numbers
+    haze = float(np.mean(numbers[at.HAZE : at.HAZE + 3]))
+    return math.log(10.0) / max(haze + float(numbers[at.FOG]), 1e-9)
 
 
 def _shares(labels: Ids) -> dict[str, float]:

@@ -150,6 +150,21 @@ class Taken:
             best = away.min(axis=-1)
         return best
 
+    def behind(self, eye: Eye, x: Floats, z: Floats, radius: float) -> Floats:
+        """Return how much of a circle around each place lies behind or before what is taken, 0 to 1."""
+        across, ahead = eye.across(x, z)
+        half = radius / (np.maximum(ahead, 1.0) * eye.half)
+        most = np.zeros(np.shape(x))
+        for cx, cz, r in self.circles:
+            if r < 2.4:
+                continue
+            middle, far = (float(value) for value in eye.across(cx, cz))
+            if far > 1.0:
+                wide = r / (far * eye.half)
+                over = np.minimum(across + half, middle + wide) - np.maximum(across - half, middle - wide)
+                most = np.maximum(most, np.clip(over / np.minimum(2 * half, 2 * wide), 0, 1))
+        return most
+
 
 def sees(
     heights: Heights, eye: Eye, x: Floats, y: Floats, z: Floats, water: float = -1e9
@@ -193,9 +208,11 @@ def find_site(
     """
     low, high = _SHARES[distance]
     span = 2 * eye.half
-    nearest = max(rule.height * scale / (span * high), rule.width * scale / (span * (0.35 + high)))
+    nearest = max(rule.height * scale / (span * high), rule.width * scale / (span * (0.3 + 0.8 * high)))
     farthest = nearest * high / low
-    floor = 1.6 * rule.radius * scale + 6.0
+    # Nobody looks at roofs from straight above.
+    above = eye.y - max(float(heights(np.array([eye.x]), np.array([eye.z]))[0]), water)
+    floor = max(1.6 * rule.radius * scale + 6.0, 1.9 * above + rule.radius)
     best = Site(0, 0, 0, -1e9)
     for widen, edges in ((1.0, _SIDES[side]), (1.6, (-0.7, 0.7)), (3.5, (-0.8, 0.8))):
         start, stop = max(floor, nearest / widen), max(floor * 1.4, farthest * widen)
@@ -249,6 +266,7 @@ def best_site(
             by = np.minimum(wide, at(*ring(x, z, 2.6 * radius + 45.0, 8))).min(axis=1)
             score -= 2.5 * (by > water - 0.2)
     score -= 4.0 * (taken.gap(x, z) < radius + 2.0)
+    score -= 1.6 * taken.behind(eye, x, z, radius)
     clear = np.zeros_like(x)
     away = np.hypot(x - eye.x, z - eye.z)
     for part in (0.35, 0.95):

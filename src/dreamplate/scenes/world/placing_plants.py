@@ -83,8 +83,8 @@ def plant(
     rows: list[ThingRow] = []
     if spec.trees != "none" and spec.forest > 0:
         rows += _trees(land, rng)
-    rows += _low(land, "bush", int(150 * _BUSHES.get(spec.biome, 1.0)), rng)
-    rows += _low(land, "rock", int(110 * _ROCKS.get(spec.biome, 0.4)), rng)
+    rows += _low(land, "bush", int(90 * _BUSHES.get(spec.biome, 1.0)), rng)
+    rows += _low(land, "rock", int(60 * _ROCKS.get(spec.biome, 0.4)), rng)
     return rows
 
 
@@ -158,7 +158,7 @@ def _low(land: _Land, shape: str, count: int, rng: np.random.Generator) -> list[
     x, z = land.eye.polar(across, away)
     good = land.fit(x, z, 1.2, 1.1)
     good &= (_clumps(x, z, rng) < 0.1) | (rng.random(count) < 0.2)
-    size = (0.45 + 0.75 * rng.random(count) ** 2) * np.clip(away / 30.0, 0.5, 1.0)
+    size = (0.4 + 0.9 * rng.random(count) ** 2.5) * np.clip(away / 30.0, 0.4, 1.0)
     good &= land.free(x, z, SHAPES[shape].radius * 0.8 * size, SHAPES[shape].height * size)
     return _plants(land, [shape] * int(good.sum()), x[good], z[good], size[good], rng)
 

@@ -32,7 +32,7 @@ CAPTIONS = 4
 """Captions of every picture."""
 HELD_OUT = 20
 """Every so many pictures one is for validation."""
-_NEEDED = ("rgb", "label", "instance")
+_NEEDED = ("rgb", "label", "instance", "range")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class Seen:
 
     Attributes:
         world: The world.
-        frame: All passes that were asked for, and rgb, label and instance.
+        frame: All passes that were asked for, and rgb, label, instance and range.
         facts: See `facts`.
         captions: Sentences about it, the fullest first.
     """
@@ -170,7 +170,7 @@ def see(
         spec: The world.
         width: Pixels.
         height: Pixels.
-        passes: What is wanted besides rgb, label and instance.
+        passes: What is wanted besides rgb, label, instance and range.
         samples: Rays through a pixel on an edge.
         world: The world, where it is built already.
         camera: Where it is seen from; the viewpoint of the world when None.
@@ -185,7 +185,7 @@ def see(
     eye = made.camera(width, height, time) if camera is None else camera
     names = checked_passes((*_NEEDED, *passes))
     frame = render(made, eye, time, passes=names, samples=samples, **others)
-    facts = facts_of(made, frame["label"], frame["instance"], eye, time)
+    facts = facts_of(made, frame["label"], frame["instance"], frame["range"], eye)
     return Seen(made, frame, facts, captions(facts, spec.seed, CAPTIONS))
 
 

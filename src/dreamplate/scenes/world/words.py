@@ -43,7 +43,7 @@ NOUNS: dict[str, tuple[tuple[str, str], ...]] = {
         ("house", "houses"),
         ("cottage", "cottages"),
         ("small house", "small houses"),
-        ("lonely house", "lonely houses"),
+        ("lonely house", "small houses"),
         ("farmhouse", "farmhouses"),
     ),
     "village": (
