@@ -10,7 +10,10 @@ import torch
 from toy_system import ToyExamples
 
 from dreamplate.plate.labels import LabelClass, Palette
+from dreamplate.tokens.dvae_config import DvaeOptions
 from dreamplate.tokens.igpt_config import IgptOptions
+from dreamplate.tokens.scorer_config import ScorerOptions
+from dreamplate.tokens.vq_config import VqOptions
 from dreamplate.train.batch import Batch
 from dreamplate.train.draws import Draws
 from dreamplate.train.options import AugmentOptions, LearnOptions, MeasureOptions, SourceOptions
@@ -39,7 +42,14 @@ TINY: dict[str, Any] = {
         z_dim=8, w_dim=8, channels=64, channels_most=8, gamma_every=2, path_every=2
     ),
     "segmenter": SegmenterOptions(trunk="own", width=8),
+    "dvae": DvaeOptions(codes=6, encoder_width=4, decoder_width=4, decoder_start=4, blocks=1),
+    "vq": VqOptions(
+        codes=6, latent=4, encoder_width=4, encoder_blocks=1, decoder_width=16, decoder_blocks=1, plain=0.3
+    ),
     "igpt": IgptOptions(colours=8, palette_pictures=4, depth=1, width=8, heads=2, keep=0.95, top_k=0),
+    "scorer": ScorerOptions(
+        side=32, width=8, dim=16, rows=64, word=8, text_width=32, text_layers=1, teacher="none"
+    ),
 }
 """Options of each system."""
 
@@ -68,6 +78,15 @@ class PictureExamples(ToyExamples):
         return replace(super().batch(indices, draws), condition=None)
 
 
+class SaidExamples(PictureExamples):
+    """Pictures with captions and facts."""
+
+    def batch(self, indices: Sequence[int], draws: Draws | None) -> Batch:
+        times = [("dawn", "day", "night")[index % 3] for index in indices]
+        texts = tuple((f"hills at {time}", f"at {time}") for time in times)
+        return replace(super().batch(indices, draws), texts=texts, facts=tuple({"time": t} for t in times))
+
+
 class DrawingExamples(ToyExamples):
     """Photographs, each with three drawings."""
 
@@ -80,7 +99,11 @@ class DrawingExamples(ToyExamples):
 def tiny(name: str, **learn: Any) -> TrainConfig:
     """Return a config of a system."""
     policy = (
-        "none" if name in ("segmenter", "shots", "igpt") else "ada" if name == "stylegan2" else "diffaugment"
+        "none"
+        if name in ("segmenter", "shots", "dvae", "vq", "igpt", "scorer")
+        else "ada"
+        if name == "stylegan2"
+        else "diffaugment"
     )
     return TrainConfig(
         system=name,  # type: ignore[arg-type]
@@ -96,7 +119,8 @@ def tiny(name: str, **learn: Any) -> TrainConfig:
 
 def examples_for(name: str, count: int = 6) -> ToyExamples:
     """Return examples of the kind that a system learns from."""
-    kinds = {"stylegan2": PictureExamples, "igpt": PictureExamples, "photosketch": DrawingExamples}
+    alone = dict.fromkeys(("stylegan2", "dvae", "vq", "igpt"), PictureExamples)
+    kinds = {**alone, "photosketch": DrawingExamples, "scorer": SaidExamples}
     labelled = name in ("spade", "segmenter", "pix2pixhd")
     kind = LabelExamples if labelled else kinds.get(name, ToyExamples)
     return kind(count, SIDE)
