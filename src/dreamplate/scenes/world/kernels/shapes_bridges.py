@@ -21,7 +21,7 @@ def bridge(x: Any, y: Any, z: Any, seed: Any) -> Any:
     if d > 1.5:
         return d, STONE
     road = 6.6 - 0.0125 * ax * ax
-    top = (y - road) * 0.88
+    top = (y - road) * 0.86
     d = max(top, az - 2.9, ax - 22.0, -9.0 - y)
     if seed & 1:
         u = ax
@@ -67,10 +67,10 @@ def suspension(x: Any, y: Any, z: Any, seed: Any) -> Any:
     d, part = pick(d, part, max(abs(tx) - 1.4, az - 4.0, y + 1.0, -9.0 - y) * 0.9, STONE)
     if ax < 17.0:
         rope = 7.0 + 13.4 * (ax / 17.0) * (ax / 17.0)
-        steep = 0.55
+        steep = 0.53
     else:
         rope = 20.4 - (ax - 17.0) * (14.2 / 14.0)
-        steep = 0.66
+        steep = 0.62
     v = abs(y - rope) * steep
     cable = math.sqrt(v * v + lean * lean) - 0.16
     d, part = pick(d, part, max(cable, ax - 31.5), ROPE)

@@ -61,23 +61,26 @@ def boat(x: Any, y: Any, z: Any, seed: Any) -> Any:
     back = (z + 0.62) / 3.9
     line = (back + up - 1.0) * 3.5
     edge = max(line, -0.62 - z, 2.15 - y)
-    belly = 0.0
+    sheet = edge
     if edge < 0.3:
         within = max(up, 0.0) * max(1.0 - up, 0.0) * 1.2 + 0.25
         belly = 1.5 * max(back, 0.0) * max(1.0 - back - 0.6 * up, 0.0) * within * 2.2
+        sheet = max((abs(x - belly) - 0.03) * 0.6, edge)
     own = SAILS
     if seed & 1 and math.floor(y * 0.8) % 2 == 0:
         own = STRIPE
-    d, part = pick(d, part, max((abs(x - belly) - 0.03) * 0.6, edge), own)
+    d, part = pick(d, part, sheet, own)
     # Jib: from the bow to the mast's head and back to the foot of the mast.
     up = (y - 1.2) / (tall - 2.4)
     fore = -0.85 - z
     line = (fore / 3.4 + up - 1.0) * 3.2
     edge = max(line, 0.25 - fore + 0.12 * (y - 1.2), 1.2 + 0.06 * fore - y)
-    belly = 0.0
+    edge *= 0.9
+    sheet = edge
     if edge < 0.3:
         belly = 0.35 * max(1.0 - up, 0.0) * max(1.0 - fore / 3.4, 0.0) + 0.06
-    return pick(d, part, max((abs(x - belly) - 0.03) * 0.8, edge * 0.9), SAILS)
+        sheet = max((abs(x - belly) - 0.03) * 0.8, edge)
+    return pick(d, part, sheet, SAILS)
 
 
 @scalar

@@ -157,7 +157,7 @@ def barn(x: Any, y: Any, z: Any, seed: Any) -> Any:
         w = abs(nearest_of(z, 3.2, -1.0, 1.0))
         if w < 0.6:
             part = GLASS if w < 0.5 and abs(y - 1.9) < 0.45 and w > 0.04 else TRIM
-    d, part = pick(d, part, max(roof, -roof - 0.22, abs(z) - 7.2), ROOF)
+    d, part = pick(d, part, max(roof, -roof - 0.22, abs(z) - 7.2, 3.9 - y), ROOF)
     if seed & 1:
         rho = math.sqrt((x - 6.6) * (x - 6.6) + (z - 3.0) * (z - 3.0))
         d, part = pick(d, part, max(rho - 1.7, y - 8.4, -3.0 - y), METAL)
@@ -170,7 +170,7 @@ def barn(x: Any, y: Any, z: Any, seed: Any) -> Any:
 def church(x: Any, y: Any, z: Any, seed: Any) -> Any:
     """A church: nave, choir, and a tower with a spire and a cross above its front."""
     ax = abs(x)
-    d = max(ax - 5.4, abs(z) - 12.2, y - 27.6)
+    d = max(ax - 5.4, abs(z) - 12.5, y - 27.6)
     if d > 1.0:
         return d, WALL
     roof = ridge(ax, y, 10.6, 1.15)

@@ -180,7 +180,7 @@ def tower(x: Any, y: Any, z: Any, seed: Any) -> Any:
         hollow = max(rho - 2.9, 3.0 - y)
         edge = top - 5.5 + 2.6 * x / max(rho, 3.0) + 1.6 * noise2(x * 0.7, z * 0.7, seed)
         body = max(body, -hollow, (y - edge) * 0.42)
-        return body * 0.9, (DARK if rho < 3.0 else own)
+        return body * 0.84, (DARK if rho < 3.0 else own)
     d, part = body, own
     if style == 2:
         d, part = pick(d, part, bound(rho, y, 4.15, top - 0.8, top), TRIM)
@@ -249,6 +249,9 @@ def pyramid(x: Any, y: Any, z: Any, seed: Any, fine: Any) -> Any:
     """A pyramid of 60 by 38 metres: of blocks in fine courses, or of seven high steps with a stair."""
     wide = max(abs(x), abs(z))
     if seed & 3 == 0:
+        d = ridge(wide, y, 45.2, 5.2 / 3.9)  # touches all edges
+        if d > 0.6:
+            return d, SAND
         number = math.floor(y / 5.2)
         d = 1e9
         for i in range(-1, 2):
@@ -256,7 +259,7 @@ def pyramid(x: Any, y: Any, z: Any, seed: Any, fine: Any) -> Any:
             low = -6.0 if step == 0.0 else 5.2 * step
             d = min(d, max(wide - 30.0 + 3.9 * step, y - 5.2 * (step + 1.0), low - y))
         part = SAND
-        stair = max(abs(x) - 3.0, (y - 38.4 + (-z) * 1.2) * 0.64, y - 36.4, z)
+        stair = max(abs(x) - 3.0, (y - 38.4 + (-z) * 1.2) * 0.64, y - 36.4, z, -6.0 - y)
         if stair < d:
             d = stair
             part = TRIM if abs(x) > 2.4 else SAND
@@ -269,7 +272,7 @@ def pyramid(x: Any, y: Any, z: Any, seed: Any, fine: Any) -> Any:
     if fine == 0:
         course = y / 1.1
         course -= math.floor(course)
-    d = max(d + 0.42 * course, -6.0 - y) * 0.9  # every course stands back, as blocks do
+    d = max(d + 0.25 * (1.0 - course), wide - 30.0, -6.0 - y) * 0.88  # every course stands back, as blocks do
     part = SAND
     if (seed >> 2) & 1 and y > 29.0:
         part = TRIM

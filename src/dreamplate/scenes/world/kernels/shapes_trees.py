@@ -24,9 +24,9 @@ def conifer(x: Any, y: Any, z: Any, seed: Any, fine: Any) -> Any:
     high = 10.4 + 0.4 * (seed & 3)
     wide = 1.75 + 0.2 * ((seed >> 2) & 3)
     low = 0.9 + 0.3 * ((seed >> 4) & 1)
-    away = cone(rho, y, wide + 0.75, 0.5, 0.2, high + 0.3)
+    away = cone(rho, y, wide + 0.95, 0.6, 0.2, high + 0.3)
     if away > 0.8:
-        return min(away, max(rho - 0.3, y - low - 1.0)), LEAF
+        return min(away, max(rho - 0.3, y - low - 1.0, -1.0 - y)), LEAF
     layers = 8.0 + ((seed >> 5) & 1)
     step = (high - low) / (layers + 0.6)
     number = math.floor((y - low) / step)

@@ -137,7 +137,7 @@ def campfire(x: Any, y: Any, z: Any, seed: Any) -> Any:
     number = math.floor(turn / (2.0 * math.pi / 11.0) + 0.5)
     r = 0.17 + 0.05 * math.sin(number * 2.4 + (seed & 7))
     d = math.sqrt(u * u + (y - 0.05) * (y - 0.05) * 1.5 + v * v) - r
-    d *= 0.8
+    d *= 0.7
     part = STONE
     a = nearest_of(turn + 0.3, 2.0 * math.pi / 6.0, -4.0, 4.0)
     u = rho * math.cos(a)
