@@ -1,7 +1,7 @@
 """Train the judge of generated pictures: a small classifier that says what facts a picture of a world shows.
 
 Usage: python tools/world_judge.py --data world:seed=4001,count=3000,size=96 --out /tmp/judge.safetensors
-       [--seconds 200] [--side 96] [--check FOLDER]
+       [--steps 1200] [--side 96] [--check FOLDER]
 It learns from renders of its own seeds and is never asked while pictures are made or chosen, only afterwards.
 Generated pictures are softer than renders, so a share of the pictures that it learns from is blurred, made
 smaller or noisy. A tenth of the data is held out for its own accuracy, which is printed and stored with it.
@@ -172,8 +172,8 @@ def spoilt(images: Tensor, generator: torch.Generator) -> Tensor:
     return (images * (1 + 0.2 * light[:, :1]) + 0.06 * light).clamp(0, 1)
 
 
-def train(renders: Renders, seconds: float, seed: int = 0, batch: int = 64, held: float = 0.1) -> Judge:
-    """Return a judge that learnt for so many processor seconds, and its accuracy on held-out renders.
+def train(renders: Renders, steps: int, seed: int = 0, batch: int = 64, held: float = 0.1) -> Judge:
+    """Return a judge that learnt for so many steps, and its accuracy on held-out renders.
 
     Every ``1 / held``-th picture is held out.
     """
@@ -193,8 +193,9 @@ def train(renders: Renders, seconds: float, seed: int = 0, batch: int = 64, held
         for name, values in judge.classes.items()
     }
     optimiser = torch.optim.AdamW(judge.parameters(), 2e-3, weight_decay=0.02, fused=True)
-    began, order = time.process_time(), torch.empty(0, dtype=torch.int64)
-    while (share := (time.process_time() - began) / seconds) < 1:
+    order = torch.empty(0, dtype=torch.int64)
+    for step in range(steps):
+        share = step / steps
         if len(order) < batch:
             order = learnt[torch.randperm(len(learnt), generator=generator)]
         chosen, order = order[:batch], order[batch:]
@@ -268,7 +269,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=200.0, help="processor seconds of learning")
+    parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--side", type=int, default=SIDE)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--check", type=Path)
@@ -276,7 +277,9 @@ def main() -> None:
     torch.set_num_threads(1)
     renders = read_renders(asked_for.data, asked_for.side)
     print(f"{len(renders.images)} renders read, {time.process_time():.0f} processor seconds", flush=True)
-    judge = train(renders, asked_for.seconds, asked_for.seed)
+    began = time.process_time()
+    judge = train(renders, asked_for.steps, asked_for.seed)
+    print(f"{asked_for.steps} steps, {time.process_time() - began:.0f} processor seconds", flush=True)
     save_judge(judge, asked_for.out)
     guess = majority(renders.facts)
     for name, share in judge.figures.items():
