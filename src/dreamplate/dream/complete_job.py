@@ -86,6 +86,7 @@ class CompleteJob:
         self.thumbs: list[Tensor] = []
         self.scores: list[float] = []
         self.done = 0
+        self.notices = list(getattr(self.completer, "notices", ()))
 
     def __len__(self) -> int:
         return self.config.count
@@ -133,6 +134,12 @@ class CompleteJob:
         if self.scores:
             figures["score"] = self.scores[order[0]]
         return Outcome(plates, figures, "float")
+
+    def take_notices(self) -> tuple[str, ...]:
+        """Return what the user should know and has not been told."""
+        told = tuple(self.notices)
+        self.notices.clear()
+        return told
 
     def state_dict(self) -> dict[str, Any]:
         """Return what was drawn, what it is worth, and how it looks; the candidates themselves are files."""
