@@ -67,24 +67,24 @@ _AIR: dict[Weather, _Air] = {  # in the order of the fields above
         1.5, 1300, 700, 2300, 0.7, 0.92, 1.2, 0.0, 60, 0.0, 0.8,
     ),
     "overcast": _Air(
-        0.8, 0.92, 0.22, 0.42, (-3.0, -2.2),
-        0.9, 1000, 600, 2600, 0.0, 0.85, 2.2, 0.0, 60, 0.0, 0.0,
+        0.82, 0.95, 0.2, 0.45, (-3.0, -2.2),
+        0.9, 1000, 600, 2600, 0.0, 1.05, 1.7, 0.0, 60, 0.0, 0.0,
     ),
     "fog": _Air(
-        0.7, 1.05, 0.18, 0.4, (-1.6, -1.0),
-        0.5, 1000, 400, 2600, 0.0, 1.0, 3.0, 1 / 85, 55, 0.2, 0.0,
+        0.86, 1.05, 0.16, 0.42, (-1.6, -1.0),
+        0.5, 1000, 400, 2600, 0.0, 1.0, 2.5, 1 / 95, 60, 0.2, 0.0,
     ),
     "rain": _Air(
-        0.88, 0.66, 0.1, 0.34, (-2.6, -1.6),
-        1.2, 800, 600, 2200, 0.0, 0.66, 4.5, 1 / 900, 160, 0.9, 0.0,
+        0.9, 0.7, 0.1, 0.36, (-2.6, -1.6),
+        1.2, 800, 600, 2200, 0.0, 0.72, 3.5, 1 / 1100, 160, 0.9, 0.0,
     ),
     "snowfall": _Air(
-        0.88, 0.98, 0.16, 0.44, (-3.2, -2.4),
-        0.7, 900, 500, 2600, 0.0, 0.95, 4.0, 1 / 420, 120, 0, 0,
+        0.9, 1.0, 0.16, 0.46, (-3.2, -2.4),
+        0.7, 900, 500, 2600, 0.0, 0.98, 3.5, 1 / 420, 120, 0.0, 0.0,
     ),
     "storm": _Air(
-        0.72, 0.4, 0.42, 0.16, (-1.9, -1.1),
-        2.4, 700, 900, 1700, 0.5, 0.38, 3.2, 1 / 1600, 200, 0.7, 0,
+        0.78, 0.36, 0.5, 0.2, (-1.7, -1.0),
+        2.6, 700, 1000, 1500, 0.6, 0.36, 1.8, 1 / 3500, 200, 0.7, 0.0,
     ),
 }
 # fmt: on
@@ -148,7 +148,7 @@ def make_light(spec: WorldSpec) -> LightData:
         density,
         0.0,
         air.span if air.fog > 0 else 26.0,
-        0.9 * horizon + 0.1 * float(horizon @ _LUMA),
+        _mist_colour(horizon, air.grey),
         0.6,
     )
     put(at.STARS, 1.6 * stars * air.stars, lamps)
@@ -161,7 +161,7 @@ def make_light(spec: WorldSpec) -> LightData:
     put(at.FALL, np.array([0.9, 0.97, 1.05]) * (0.08 + 1.15 * bright))
     put(at.STREAK, float(np.clip((mood[5] - 0.5) * (0.3 + 0.5 * spec.wind), -0.7, 0.7)), air.soft)
     put(at.FALLOFF, falloff)
-    put(at.GLINT, (0.5 + 0.5 * spec.moon if night > 0.5 else float(sun[1] > -0.01)) * (1 - 0.8 * air.grey))
+    put(at.GLINT, (0.5 + 0.5 * spec.moon if night > 0.5 else float(sun[1] > -0.01)) * (1 - air.grey) ** 2)
     put(at.MILK, 0.11 * stars * air.stars * float(mood[6] > 0.3) * (1 - 0.6 * spec.moon))
     return LightData(
         sun=_lifted(key).astype(np.float32),
@@ -169,6 +169,13 @@ def make_light(spec: WorldSpec) -> LightData:
         numbers=n.astype(np.float32),
         seed=int(spec.seed % (1 << 31)),
     )
+
+
+def _mist_colour(horizon: Vector, grey: float) -> Vector:
+    """Return the colour of fog: the horizon's, paler under a grey sky."""
+    pale = float(horizon @ _LUMA) * np.array([0.97, 1.0, 1.05])
+    share = 0.1 + 0.5 * grey
+    return np.asarray((1 + 0.22 * grey) * ((1 - share) * horizon + share * pale))
 
 
 def _night(hour: float) -> float:
@@ -193,6 +200,8 @@ def _weathered(clear: Palette, air: _Air, spec: WorldSpec) -> Palette:
     sun = clear.sun * moonlit
     up = clear.up + air.soft * 0.55 * (0.5 * sun + 0.5 * float(sun @ _LUMA))
     up = greyed(up, 0.75 * g) if g > 0.3 else up
+    if _night(spec.hour) > 0.5:
+        up = up * (1 + 0.7 * g)
     dim = air.dark
     lift = 0.55 + 0.45 * moonlit if _night(spec.hour) > 0.5 else 1.0
     return replace(
