@@ -49,7 +49,7 @@ def main(folder: Path) -> None:
         assert not extra, f"a CPU-only torch came with {extra}"
 
     # Without the scorer's packages the program must say what to install, in one line.
-    failed = dreamplate("dream", "a castle", "--take", "castle", folder=folder)
+    failed = dreamplate("dream", "a castle", "--scorer", "bridge", "--take", "castle", folder=folder)
     assert failed.returncode == 7, failed
     assert "dreamplate[scorer]" in failed.stderr and failed.stderr.count("\n") == 1, failed.stderr
 

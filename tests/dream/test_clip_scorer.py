@@ -236,7 +236,7 @@ def test_specs() -> None:
         ("bridge + + bridge", "a part is empty"),
         ("clip:", "clip lacks its MODEL; write clip:MODEL"),
         ("bridge + transformers: ", "transformers lacks its FOLDER"),
-        ("clop", "scorer is 'clop': choose from bridge, clip:MODEL, transformers:FOLDER"),
+        ("clop", "scorer is 'clop': choose from auto, bridge, clip:MODEL, own, transformers:FOLDER"),
         ("bridge + clop", "'clop': choose from"),
         ("-1*bridge", "weight is '-1'"),
         ("0*bridge", "weight is '0'"),

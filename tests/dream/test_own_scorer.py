@@ -95,3 +95,32 @@ def test_specs_name_it_with_a_model_or_without(file: Path) -> None:
         load_scorer("own:dvae-small")
     with pytest.raises(ModelError, match="sides from 32"):
         load_own(str(file)).encode_image(torch.zeros(1, 3, 16, 64))
+
+
+def test_stands_in_where_the_extra_is_missing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dreamplate.dream import bridge, own_scorer
+    from dreamplate.errors import MissingExtraError
+
+    def missing(*_: object) -> None:
+        raise MissingExtraError('the package is not installed: pip install "dreamplate[scorer]"')
+
+    monkeypatch.setattr(bridge, "load_bridge", missing)
+    monkeypatch.setattr(own_scorer, "BUILT_IN", str(file))
+    scorer = load_scorer("auto")
+    assert isinstance(scorer, OwnScorer) and "dreamplate[scorer]" in scorer.notices[0]
+    both = load_scorer("auto + own")
+    assert len(both.notices) == 1 and both.notices == []  # type: ignore[attr-defined]
+    # Without the built-in scorer the extra is asked for.
+    monkeypatch.setattr(own_scorer, "BUILT_IN", "no-such-scorer")
+    with pytest.raises(MissingExtraError):
+        load_scorer("auto")
+
+
+def test_large_pictures_are_seen_at_the_best_size(file: Path) -> None:
+    scorer = load_own(str(file))
+    images = torch.rand((1, 3, 48, 60), generator=torch.Generator().manual_seed(3))
+    large = images.repeat_interleave(2, 2).repeat_interleave(2, 3).requires_grad_()
+    found = scorer.encode_image(large)
+    assert float((found * scorer.encode_image(images)).sum().detach()) > 0.98
+    (gradient,) = torch.autograd.grad(found[:, 0].sum(), large)
+    assert bool((gradient.abs().sum((0, 1)) > 0).all())

@@ -74,8 +74,9 @@ class DreamConfig:
         "fft"
     )
     """What the picture is made of."""
-    scorer: str = "bridge"
-    """What judges it: bridge (built in), clip:MODEL, transformers:FOLDER, or several: 2*clip:a + bridge."""
+    scorer: str = "auto"
+    """What judges it: bridge, own (both built in), clip:MODEL, transformers:FOLDER, or several:
+    2*clip:a + own; auto: bridge, or own where the scorer extra is not installed."""
     steps: Annotated[int, Bounds(ge=0, le=1_000_000)] = 250
     """How many steps; 0 takes the start as it is, the best of those that were looked at."""
     init: Path | None = None

@@ -62,6 +62,16 @@ class EnsembleScorer(nn.Module):
             self.encode_with_layers = self._with_layers
 
     @property
+    def notices(self) -> list[str]:
+        """What members have to say and have not said; taken from them when it is read."""
+        found: list[str] = []
+        for member in self.members:
+            own = getattr(member, "notices", [])
+            found += own
+            own.clear()
+        return found
+
+    @property
     def device(self) -> torch.device:
         """Where the first member computes."""
         weight = next(self.parameters(), torch.empty(0))

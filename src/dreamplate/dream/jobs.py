@@ -268,11 +268,13 @@ class DreamJob:
         return Outcome(plates, scalars, self.control.depth, frames, self.config.fps)
 
     def take_notices(self) -> tuple[str, ...]:
-        """Return what the user should know and has not been told: words that were read as others."""
-        notices: list[str] = getattr(self.generator, "notices", [])
-        told = tuple(notices)
-        notices.clear()
-        return told
+        """Return what the user should know and has not been told: words read as others, a stand-in scorer."""
+        told: list[str] = []
+        for part in (self.scorer, self.generator):
+            notices: list[str] = getattr(part, "notices", [])
+            told += notices
+            notices.clear()
+        return tuple(dict.fromkeys(told))
 
     # -- stopping and going on ----------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ import difflib
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dreamplate.errors import MissingExtraError, ModelError
@@ -38,7 +39,7 @@ class OwnScorer(nn.Module):
 
     encoding = "srgb_display"
     flexible = True
-    """Pictures of any side from 32 pixels up may be judged; ``size`` is the best."""
+    """Pictures of any side from 32 pixels up may be judged; larger ones than ``size`` are made smaller."""
 
     def __init__(self, towers: DualEncoder, name: str = "own", dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
@@ -63,7 +64,7 @@ class OwnScorer(nn.Module):
             ModelError: The shape is another, or a side is below 32 pixels.
         """
         with self._precision():
-            return self.towers.encode_image(images * 2 - 1)
+            return self.towers.encode_image(self._shown(images))
 
     def encode_with_layers(self, images: Tensor) -> tuple[Tensor, list[Layer]]:
         """Like :meth:`encode_image`, with what each normalisation was given, for natural statistics.
@@ -71,7 +72,7 @@ class OwnScorer(nn.Module):
         What they are held to is what pictures of worlds gave, not photographs.
         """
         with self._precision():
-            return self.towers.encode_with_layers(images * 2 - 1)
+            return self.towers.encode_with_layers(self._shown(images))
 
     @torch.no_grad()
     def encode_text(self, texts: Sequence[str]) -> Tensor:
@@ -82,6 +83,15 @@ class OwnScorer(nn.Module):
             plain.append(meant)
             self.notices += [f"{self.name}: {note}" for note in notes]
         return self.towers.encode_text(plain)
+
+    def _shown(self, images: Tensor) -> Tensor:
+        """Return pictures as the towers learnt to see them: -1 to 1, the shorter side ``size`` at most."""
+        shown = self.towers.checked(images) * 2 - 1
+        short = min(shown.shape[2:])
+        if short <= self.size:
+            return shown
+        sides = [round(side * self.size / short) for side in shown.shape[2:]]
+        return F.interpolate(shown, sides, mode="bilinear", antialias=True, align_corners=False)
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)

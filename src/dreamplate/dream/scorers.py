@@ -37,6 +37,7 @@ class Scorer(Protocol):
 
 SCORERS = {
     "bridge": "dreamplate.dream.bridge:load_bridge",
+    "auto": "dreamplate.dream.own_scorer:load_auto",
     "own": "dreamplate.dream.own_scorer:load_own",
     "clip": "dreamplate.dream.clip_scorer:load_clip",
     "transformers": "dreamplate.dream.transformers_scorer:load_transformers",
@@ -65,7 +66,8 @@ def parse_spec(spec: str) -> list[Part]:
     """Read a scorer spec.
 
     A spec is ``bridge``, ``own``, ``own:MODEL``, ``clip:MODEL``, ``transformers:FOLDER``, or several joined
-    by ``+``, each with a weight before it if it likes: ``2*clip:a + bridge``.
+    by ``+``, each with a weight before it if it likes: ``2*clip:a + bridge``. ``auto`` is the bridge where
+    its packages are installed, else ``own``.
 
     Raises:
         ConfigError: A part is empty, of no known kind, lacks what stands behind its colon, or its weight is
