@@ -259,3 +259,12 @@ def test_a_model_is_read_with_its_codec_and_no_other(tmp_path: Path, monkeypatch
     write_tensors(file, state, notes)
     with pytest.raises(CheckpointError, match="'begin' is missing"):
         load_dalle(str(file))
+
+
+def test_a_dream_of_no_steps_shows_its_start(tmp_path: Path) -> None:
+    init = picture(tmp_path / "init.png")
+    work = DreamJob(replace(SMALL, generator="fft", init=init), ToyScorer())
+    assert len(work) == 1
+    before = work.render(24, 24)
+    assert torch.equal(finish(work), before)
+    assert set(work.outcome().plates) == {"final"}

@@ -52,7 +52,7 @@ def test_small_and_large_are_the_same_picture(name: str) -> None:
     assert (shrunk - half).abs().mean() < 0.02
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "dalle"])  # which says that it cannot
 @pytest.mark.parametrize("seamless", ["x", "y", "both"])
 def test_opposite_edges_meet_where_the_picture_tiles(name: str, seamless: str) -> None:
     """The step across the seam must look like any other step between neighbouring columns or rows."""

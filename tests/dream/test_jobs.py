@@ -264,6 +264,7 @@ def test_every_generator_and_scorer_name_is_a_literal_table() -> None:
     from dreamplate.dream.generators import GENERATORS
     from dreamplate.dream.scorers import SCORERS
 
-    assert {"fft", "siren", "pixels", "biggan", "stylegan2", "dvae", "autoencoder"} == set(GENERATORS)
+    names = {"fft", "siren", "pixels", "biggan", "stylegan2", "dvae", "autoencoder", "dalle"}
+    assert names == set(GENERATORS)
     assert "bridge" in SCORERS
     assert dream_jobs.DreamJob.kind == "dream"

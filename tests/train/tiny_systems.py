@@ -10,6 +10,7 @@ import torch
 from toy_system import ToyExamples
 
 from dreamplate.plate.labels import LabelClass, Palette
+from dreamplate.tokens.dalle_config import DalleOptions
 from dreamplate.tokens.dvae_config import DvaeOptions
 from dreamplate.tokens.igpt_config import IgptOptions
 from dreamplate.tokens.scorer_config import ScorerOptions
@@ -47,6 +48,9 @@ TINY: dict[str, Any] = {
         codes=6, latent=4, encoder_width=4, encoder_blocks=1, decoder_width=16, decoder_blocks=1, plain=0.3
     ),
     "igpt": IgptOptions(colours=8, palette_pictures=4, depth=1, width=8, heads=2, keep=0.95, top_k=0),
+    "dalle": DalleOptions(
+        codec="dvae-small", vocabulary="world", text=4, layers=1, width=8, heads=2, top_p=0.5
+    ),
     "scorer": ScorerOptions(
         side=32, width=8, dim=16, rows=64, word=8, text_width=32, text_layers=1, teacher="none"
     ),
@@ -100,7 +104,7 @@ def tiny(name: str, **learn: Any) -> TrainConfig:
     """Return a config of a system."""
     policy = (
         "none"
-        if name in ("segmenter", "shots", "dvae", "vq", "igpt", "scorer")
+        if name in ("segmenter", "shots", "dvae", "vq", "igpt", "scorer", "dalle")
         else "ada"
         if name == "stylegan2"
         else "diffaugment"
@@ -120,7 +124,7 @@ def tiny(name: str, **learn: Any) -> TrainConfig:
 def examples_for(name: str, count: int = 6) -> ToyExamples:
     """Return examples of the kind that a system learns from."""
     alone = dict.fromkeys(("stylegan2", "dvae", "vq", "igpt"), PictureExamples)
-    kinds = {**alone, "photosketch": DrawingExamples, "scorer": SaidExamples}
+    kinds = {**alone, "photosketch": DrawingExamples, "scorer": SaidExamples, "dalle": SaidExamples}
     labelled = name in ("spade", "segmenter", "pix2pixhd")
     kind = LabelExamples if labelled else kinds.get(name, ToyExamples)
     return kind(count, SIDE)

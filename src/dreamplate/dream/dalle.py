@@ -82,7 +82,9 @@ class DallePainting(NetPainting):
         self.notices = list(self.told.notices)
         self.spread = float(self._codec.book.std())
         self.codes: Int[Tensor, "count rows columns"]
-        self.register_buffer("codes", torch.zeros(self.count, self.rows, self.columns, dtype=torch.long))
+        grid = (self.rows, self.columns)
+        start = [torch.randint(shape.codes, grid, generator=generator) for generator in draws]
+        self.register_buffer("codes", torch.stack(start))  # of no meaning, until `compose` or `paint`
         self.moved = nn.Parameter(torch.zeros(self.count, self._codec.book.shape[1], self.rows, self.columns))
         self.init: Tensor | None = None
         self.free: Tensor | None = None
@@ -99,6 +101,8 @@ class DallePainting(NetPainting):
         """Render ``(count, 3, height, width)``: the whole picture, reduced or enlarged."""
         features = self._looked_up(self.codes) + self.spread * self.moved
         image = clamp(self._codec.from_features(features))
+        if width > image.shape[-1] and height > image.shape[-2]:
+            return clamp(F.interpolate(image, (height, width), mode="bicubic"))
         return clamp(fit(image, width, height, self.wrap))
 
     def prior(self) -> Float[Tensor, " count"] | None:
