@@ -18,7 +18,7 @@ import io
 import json
 import tarfile
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,12 +116,12 @@ def write_seen(
 
 
 def write_shard(
-    members: Sequence[tuple[str, Seen]], path: Path, passes: Sequence[str], recipe: Mapping[str, MetaValue]
+    members: Iterable[tuple[str, Seen]], path: Path, passes: Sequence[str], recipe: Mapping[str, MetaValue]
 ) -> None:
     """Write a tar shard of pictures; it appears whole or not at all, and is the same bytes every time.
 
     Args:
-        members: Names and pictures.
+        members: Names and pictures, one after the other.
         path: The file.
         passes: Of `FLAT`.
         recipe: Metadata of every picture file.

@@ -18,7 +18,7 @@ from dreamplate.plate.box import MetaValue
 from dreamplate.plate.camera import Camera
 from dreamplate.scenes.world.build import World, build
 from dreamplate.scenes.world.files import write_palette, write_seen, write_shard
-from dreamplate.scenes.world.source import WorldPictures, see
+from dreamplate.scenes.world.source import Seen, WorldPictures, see
 from dreamplate.scenes.world.spec import WorldSpec
 from dreamplate.take.config import canonical_json, to_dict
 from dreamplate.take.machine import prepare_process
@@ -198,12 +198,15 @@ def _make_shard(job: _Set, number: int) -> int:
     if path.is_file() and not job.fresh:
         return 0
     pictures = job.pictures()
-    members = []
-    for index in range(number * job.shard, min((number + 1) * job.shard, job.count)):
-        spec = job.specs[index] if job.specs else pictures.spec(index)
-        members.append((pictures.name(index), see(spec, *job.size, job.passes, samples=job.samples)))
-    write_shard(members, path, ("rgb", *job.passes), {job.key: job.recipe})
-    return len(members)
+    numbers = range(number * job.shard, min((number + 1) * job.shard, job.count))
+
+    def members() -> Iterator[tuple[str, Seen]]:  # one world at a time: a shard's together would fill memory
+        for index in numbers:
+            spec = job.specs[index] if job.specs else pictures.spec(index)
+            yield pictures.name(index), see(spec, *job.size, job.passes, samples=job.samples)
+
+    write_shard(members(), path, ("rgb", *job.passes), {job.key: job.recipe})
+    return len(numbers)
 
 
 def _make_view(job: _Views, view: View) -> int:
