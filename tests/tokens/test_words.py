@@ -69,6 +69,8 @@ def test_what_means_the_same_is_read_and_said() -> None:
 def test_nothing_left_is_an_error_that_lists_what_is_known() -> None:
     with pytest.raises(ConfigError, match=r"'xylophone': no word of it is known; the model knows a, boat"):
         read_text("xylophone", KNOWN.words, by_spelling(KNOWN.words))
+    with pytest.raises(ConfigError, match="no word of it is known"):
+        read_text("a xylophone on the", KNOWN.words, by_spelling(KNOWN.words))
 
 
 def test_a_vocabulary_has_each_word_once() -> None:

@@ -31,6 +31,12 @@ RELATED = 0.5
 MOST_WORDS = 65_000
 """Words of a vocabulary at most."""
 
+LITTLE = frozenset(
+    ("a", "an", "and", "are", "as", "at", "by", "for", "from", "in", "is", "it", "of", "on", "one", "or")
+    + ("that", "the", "this", "to", "with")
+)
+"""Words that say nothing alone."""
+
 Nearest = Callable[[Sequence[str]], Sequence[str | None]]
 """Unknown words to known ones, None where none is near."""
 
@@ -127,14 +133,14 @@ def read_text(text: str, words: Sequence[str], nearest: Nearest) -> Reading:
         nearest: Finds known words for others.
 
     Raises:
-        ConfigError: No word is left; lists what is known.
+        ConfigError: No word is left that says anything; lists what is known.
     """
     known, found = set(words), split_words(text)
     unknown = [word for word in dict.fromkeys(found) if word not in known]
     near = dict(zip(unknown, nearest(unknown), strict=True)) if unknown else {}
     read = [near.get(word, word) for word in found]
     kept = [word for word in read if word is not None]
-    if not kept:
+    if LITTLE.issuperset(kept):
         raise ConfigError(f"{text[:60]!r}: no word of it is known; the model knows {', '.join(words)}")
     notices = [f"{word!r} is not known; read as {other!r}" for word, other in near.items() if other]
     left = [repr(word) for word, other in near.items() if other is None]
