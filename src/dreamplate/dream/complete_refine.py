@@ -71,12 +71,13 @@ def refined(
         cuts = draw_cuts(dream.cuts, CUTS, size[1] / size[0], draws, progress=step / config.refine)
         judge.add_gradient(leaf, cuts, judge.side(0), wanted, natural)
         means = F.interpolate(leaf, small.shape[-2:], mode="area")
-        (FAITH * (means - small).square().mean()).backward()
+        torch.autograd.backward(FAITH * (means - small).square().mean())
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(image, leaf.grad * new)
         optimiser.step()
     with torch.no_grad():
-        return painting(size[1], size[0]).clamp(0, 1)
+        made: Tensor = painting(size[1], size[0]).clamp(0, 1)
+    return made
 
 
 def _canonical(grid: Grid) -> Tensor:
