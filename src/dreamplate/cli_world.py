@@ -18,16 +18,15 @@ from dreamplate.take import check, prepare_process
 from dreamplate.take.fields import Bounds
 
 if TYPE_CHECKING:
-    from dreamplate.scenes import CameraTrack
     from dreamplate.scenes.world.spec import WorldSpec
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "render": ("render pictures of many drawn worlds", "dreamplate.cli_world:RenderCommand"),
     "flight": (
         "render a flight over one world, or a drive along its road",
-        "dreamplate.cli_world:FlightCommand",
+        "dreamplate.cli_world_views:FlightCommand",
     ),
-    "rig": ("render one world through many cameras at once", "dreamplate.cli_world:RigCommand"),
+    "rig": ("render one world through many cameras at once", "dreamplate.cli_world_views:RigCommand"),
     "spec": ("show what a seed draws, as YAML", "dreamplate.cli_world:SpecCommand"),
 }
 """Sub-command of ``world`` → what it does, and its dataclass."""
@@ -75,8 +74,8 @@ class RenderCommand:
     def run(self) -> int:
         """Render; returns the exit code."""
         asked = check(self, source="world render")
-        size, passes = _size(asked.size), _passes(asked.passes)
-        begin = _ready()
+        size, passes = size_of(asked.size), passes_of(asked.passes)
+        begin = ready()
         from dreamplate.scenes.world.files import FLAT, pass_files
         from dreamplate.scenes.world.making import claim, make_set, make_shards
         from dreamplate.scenes.world.passes import checked_passes
@@ -89,7 +88,7 @@ class RenderCommand:
         if asked.shards and not {*names} <= {*FLAT}:
             raise ConfigError(f"passes: shards hold {' '.join(FLAT)}; leave the others out, or --shards")
         pass_files(names, asked.layers)
-        fixed = _fixed(asked.set)
+        fixed = fixed_of(asked.set)
         specs = _specs(asked.spec, fixed, asked.seed, asked.count) if asked.spec else ()
         about = {
             "seed": asked.seed,
@@ -99,194 +98,20 @@ class RenderCommand:
             "samples": asked.samples,
             "fixed": _json({} if specs else fixed),
             "specs": specs,
-            "recipe": _recipe("world render", asked, asked.spec),
-            "key": _key(),
+            "recipe": recipe_of("world render", asked, asked.spec),
+            "key": key_of(),
             "fresh": asked.overwrite,
         }
         if not specs:
             _draw(asked.seed, fixed)
         claim(asked.out, str(about["recipe"]), overwrite=asked.overwrite)
-        workers = asked.workers or _cores()
-        tell = _ticker(asked.quiet)
+        workers = asked.workers or cores()
+        tell = ticker(asked.quiet)
         if asked.shards:
             made = make_shards(about, asked.out, shard=asked.shards, workers=workers, tell=tell)
         else:
             made = make_set(about, asked.out, layers=asked.layers, workers=workers, tell=tell)
-        _report(asked.out, made, asked.count, begin, asked.quiet)
-        return 0
-
-
-@dataclass(frozen=True)
-class FlightCommand:
-    """Render a sequence of one world: a flight over it, a drive along its road, or the viewpoint at rest."""
-
-    out: Path
-    """Folder to write; one that was begun with the same options is continued."""
-    seed: Seed = 0
-    """Of the world."""
-    frames: str = "1001-1100"
-    """Frame numbers."""
-    path: Literal["flight", "drive", "still"] = "flight"
-    """How the camera moves."""
-    size: str = "256"
-    """Side of the pictures in pixels, or width and height: 256x144."""
-    passes: str = "rgb,depth,forward,backward"
-    """Names with commas; forward and backward are motion vectors."""
-    layers: Layers = "auto"
-    """OpenEXR files: auto, one with all passes where one needs it; one, always; separate, a file a pass."""
-    fps: Annotated[float, Bounds(gt=0, le=1000)] = 24.0
-    """Frames a second."""
-    speed: Annotated[float, Bounds(gt=0, le=1000)] | None = None
-    """Of the camera, metres a second; what suits the path when not given."""
-    spec: Path | None = None
-    """The world, as a YAML file, instead of a drawn one."""
-    set: UseAppendAction[tuple[str, ...]] = ()
-    """Fix a field of the spec: --set biome=coast."""
-    samples: Annotated[int, Bounds(ge=1, le=64)] = 5
-    """Rays through a pixel on an edge."""
-    workers: Annotated[int, Bounds(ge=1, le=4096)] | None = None
-    """Processes; as many as cores when not given."""
-    overwrite: bool = False
-    """Write into the folder whatever is in it."""
-    quiet: bool = False
-    """Print nothing but errors."""
-
-    def run(self) -> int:
-        """Render; returns the exit code."""
-        asked = check(self, source="world flight")
-        size, passes = _size(asked.size), _passes(asked.passes)
-        begin = _ready()
-        from dreamplate.plate import parse_frames
-        from dreamplate.scenes.world import cameras
-        from dreamplate.scenes.world.build import build
-        from dreamplate.scenes.world.files import pass_files
-        from dreamplate.scenes.world.making import View, claim, make_views
-        from dreamplate.scenes.world.passes import checked_passes
-        from dreamplate.scenes.world.source import check_size
-
-        check_size(size)
-        names, numbers = checked_passes(passes), parse_frames(asked.frames)
-        pass_files(names, asked.layers)
-        given = {"road": True} if asked.path == "drive" and asked.spec is None else {}
-        spec = _one_spec(asked.spec, {**given, **_fixed(asked.set)}, asked.seed)
-        make: Callable[..., CameraTrack] = getattr(cameras, asked.path)
-        more = {"speed": asked.speed} if asked.speed is not None and asked.path != "still" else {}
-        # One more at each end: the first and the last frame have motion as well.
-        wide = (numbers[0] - 1, *numbers, numbers[-1] + 1)
-        track = make(build(spec), wide, *size, fps=asked.fps, **more)
-        views = []
-        for place, number in enumerate(numbers, 1):
-            before, after = track.at(wide[place - 1]), track.at(wide[place + 1])
-            others: dict[str, Any] = {}
-            if "forward" in names:
-                others |= {"next_camera": after, "next_time": after.time}
-            if "backward" in names:
-                others |= {"previous_camera": before, "previous_time": before.time}
-            views.append(View(f"frame.{number:04d}", track.at(number), others))
-        recipe = _recipe("world flight", asked, asked.spec)
-        claim(asked.out, recipe, overwrite=asked.overwrite)
-        _save_track(track.slice(numbers), asked.out, asked.path)
-        made = make_views(
-            spec,
-            views,
-            asked.out,
-            passes=tuple(name for name in names if name != "rgb"),
-            samples=asked.samples,
-            layers=asked.layers,
-            header={_key(): recipe},
-            workers=asked.workers or _cores(),
-            tell=_ticker(asked.quiet),
-        )
-        _report(asked.out, made, len(numbers), begin, asked.quiet)
-        return 0
-
-
-@dataclass(frozen=True)
-class RigCommand:
-    """Render one world, at one moment or over time, through cameras all around its main thing.
-
-    Each frame's folder has a transforms.json, which `dreamplate fit` reads.
-    """
-
-    out: Path
-    """Folder to write; one that was begun with the same options is continued."""
-    seed: Seed = 0
-    """Of the world."""
-    cameras: Annotated[int, Bounds(ge=1, le=1000)] = 24
-    """How many."""
-    frames: str = "1001"
-    """Frame numbers; with several, things move between them."""
-    fps: Annotated[float, Bounds(gt=0, le=1000)] = 24.0
-    """Frames a second."""
-    arc: Annotated[float, Bounds(ge=0, le=360)] = 360.0
-    """Degrees around the thing that they are spread over."""
-    elevation: tuple[float, float] = (12.0, 38.0)
-    """Degrees above the thing at which they stand in turn."""
-    fov: Annotated[float, Bounds(ge=5, le=150)] = 50.0
-    """Horizontal field of view in degrees."""
-    size: str = "256"
-    """Side of the pictures in pixels, or width and height: 256x144."""
-    passes: str = "rgb"
-    """Names with commas: rgb depth range position normal albedo label instance line."""
-    layers: Layers = "auto"
-    """OpenEXR files: auto, one with all passes where one needs it; one, always; separate, a file a pass."""
-    spec: Path | None = None
-    """The world, as a YAML file, instead of a drawn one."""
-    set: UseAppendAction[tuple[str, ...]] = ()
-    """Fix a field of the spec: --set things=castle."""
-    samples: Annotated[int, Bounds(ge=1, le=64)] = 5
-    """Rays through a pixel on an edge."""
-    workers: Annotated[int, Bounds(ge=1, le=4096)] | None = None
-    """Processes; as many as cores when not given."""
-    overwrite: bool = False
-    """Write into the folder whatever is in it."""
-    quiet: bool = False
-    """Print nothing but errors."""
-
-    def run(self) -> int:
-        """Render; returns the exit code."""
-        asked = check(self, source="world rig")
-        size, passes = _size(asked.size), _passes(asked.passes)
-        begin = _ready()
-        from dreamplate.plate import parse_frames
-        from dreamplate.scenes.world.build import build
-        from dreamplate.scenes.world.cameras import rig
-        from dreamplate.scenes.world.files import pass_files
-        from dreamplate.scenes.world.making import View, claim, make_views
-        from dreamplate.scenes.world.passes import checked_passes
-        from dreamplate.scenes.world.source import check_size
-
-        check_size(size)
-        names, numbers = checked_passes(passes), parse_frames(asked.frames)
-        if {"forward", "backward"} & {*names}:
-            raise ConfigError(
-                "passes: a rig has no motion vectors; use world flight for forward and backward"
-            )
-        pass_files(names, asked.layers)
-        spec = _one_spec(asked.spec, _fixed(asked.set), asked.seed)
-        found = rig(
-            build(spec), asked.cameras, *size, arc=asked.arc, elevation=asked.elevation, fov=asked.fov
-        )
-        recipe = _recipe("world rig", asked, asked.spec)
-        claim(asked.out, recipe, overwrite=asked.overwrite)
-        views = [
-            View(f"{number:04d}/{camera.name}", camera.with_(time=place / asked.fps))
-            for place, number in enumerate(numbers)
-            for camera in found
-        ]
-        _save_rig(views, asked.out, numbers, asked.fps)
-        made = make_views(
-            spec,
-            views,
-            asked.out,
-            passes=tuple(name for name in names if name != "rgb"),
-            samples=asked.samples,
-            layers=asked.layers,
-            header={_key(): recipe},
-            workers=asked.workers or _cores(),
-            tell=_ticker(asked.quiet),
-        )
-        _report(asked.out, made, len(views), begin, asked.quiet)
+        report(asked.out, made, asked.count, begin, asked.quiet)
         return 0
 
 
@@ -307,7 +132,7 @@ class SpecCommand:
         from dreamplate.files import write_bytes_atomic
         from dreamplate.take.config import to_yaml
 
-        text = to_yaml(_draw(asked.seed, _fixed(asked.set)))
+        text = to_yaml(_draw(asked.seed, fixed_of(asked.set)))
         if asked.out is None:
             print(text, end="")  # noqa: T201
         else:
@@ -315,7 +140,7 @@ class SpecCommand:
         return 0
 
 
-def _ready() -> float:
+def ready() -> float:
     """Set the process up, and return the moment.
 
     Raises:
@@ -329,18 +154,24 @@ def _ready() -> float:
     return time.monotonic()
 
 
-def _size(text: str) -> tuple[int, int]:
+def size_of(text: str) -> tuple[int, int]:
+    """Return width and height that a text says.
+
+    Raises:
+        ConfigError: It says none.
+    """
     parts = text.lower().split("x")
     if len(parts) > 2 or not all(part.strip().isdecimal() and len(part) < 10 for part in parts):
         raise ConfigError(f"size is {text!r}; write a side in pixels such as 256, or 256x144")
     return int(parts[0]), int(parts[-1])
 
 
-def _passes(text: str) -> tuple[str, ...]:
+def passes_of(text: str) -> tuple[str, ...]:
+    """Return the names in a text."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _fixed(changes: tuple[str, ...]) -> dict[str, Any]:
+def fixed_of(changes: tuple[str, ...]) -> dict[str, Any]:
     """Return what ``--set`` fixes, as plain data by name."""
     from dreamplate.take.yamltext import load_yaml
 
@@ -362,7 +193,8 @@ def _draw(seed: int, fixed: Mapping[str, Any]) -> WorldSpec:
     return draw_spec(seed, **fixed)
 
 
-def _one_spec(file: Path | None, fixed: Mapping[str, Any], seed: int) -> WorldSpec:
+def one_spec(file: Path | None, fixed: Mapping[str, Any], seed: int) -> WorldSpec:
+    """Return the spec of a file, or the one that a seed draws."""
     return _draw(seed, fixed) if file is None else _specs(file, fixed, None, 1)[0]
 
 
@@ -389,13 +221,14 @@ def _json(data: Any) -> str:
     return canonical_json(data)
 
 
-def _key() -> str:
+def key_of() -> str:
+    """Return the name of the metadata entry that says how a picture was made."""
     from dreamplate.take.provenance import KEY
 
     return KEY
 
 
-def _recipe(kind: str, asked: Any, spec: Path | None) -> str:
+def recipe_of(kind: str, asked: Any, spec: Path | None) -> str:
     """Return what pictures say of how they were made: how many processes did it is none of that."""
     from dataclasses import replace
 
@@ -405,11 +238,12 @@ def _recipe(kind: str, asked: Any, spec: Path | None) -> str:
     return command_provenance(kind, plain, [] if spec is None else [spec])
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _ticker(quiet: bool) -> Callable[[int, int], None]:
+def ticker(quiet: bool) -> Callable[[int, int], None]:
     """Return what tells, on a terminal, how many are done; at most ten times a second."""
     last = [0.0]
 
@@ -423,37 +257,10 @@ def _ticker(quiet: bool) -> Callable[[int, int], None]:
     return tell
 
 
-def _report(out: Path, made: int, count: int, begin: float, quiet: bool) -> None:
+def report(out: Path, made: int, count: int, begin: float, quiet: bool) -> None:
+    """Say what was made, and how long it took."""
     if quiet:
         return
     kept = f", {count - made} were there" if made < count else ""
     spent = time.monotonic() - begin
     print(f"{out}: {made} pictures in {spent:.1f} s{kept}")  # noqa: T201
-
-
-def _save_track(track: CameraTrack, out: Path, name: str) -> None:
-    from dreamplate.scenes import write_cameras
-
-    named = track.with_(
-        cameras={
-            frame: camera.with_(name=f"rgb/frame.{frame:04d}.png") for frame, camera in track.cameras.items()
-        }
-    )
-    write_cameras(track.with_(name=name), out / "cameras.json", kind="cameras")
-    write_cameras(named.with_(name=name), out / "transforms.json", kind="transforms")
-
-
-def _save_rig(views: list[Any], out: Path, numbers: tuple[int, ...], fps: float) -> None:
-    """Write a transforms.json for every frame, and one for all of them together."""
-    from dreamplate.scenes import CameraTrack, write_cameras
-
-    about: dict[str, Any] = {"fps": fps, "name": "rig", "metres_per_unit": 1.0, "up": "y"}
-    named = [view.camera.with_(name=f"rgb/{view.name}.png") for view in views]
-    write_cameras(CameraTrack.of(named, **about), out / "transforms.json", kind="transforms")
-    each = len(views) // len(numbers)
-    if len(numbers) == 1:
-        return
-    for place, number in enumerate(numbers):
-        cameras = [camera.with_(time=None) for camera in named[place * each : (place + 1) * each]]
-        file = out / f"transforms_{number:04d}.json"
-        write_cameras(CameraTrack.of(cameras, **about), file, kind="transforms")

@@ -13,7 +13,7 @@ from dreamplate.scenes.world.data import LightData, ThingData
 from dreamplate.scenes.world.draw import stream
 from dreamplate.scenes.world.ground import Ground, GroundShape, bake, shape_of
 from dreamplate.scenes.world.light import make_light
-from dreamplate.scenes.world.placing import Eye, Floats
+from dreamplate.scenes.world.placing import SITES, Eye, Floats
 from dreamplate.scenes.world.placing_plants import plant
 from dreamplate.scenes.world.placing_road import WIDTH, find_road
 from dreamplate.scenes.world.placing_things import Item, Plan, place_things
@@ -134,20 +134,32 @@ def build(spec: WorldSpec) -> World:
 def _viewpoint(spec: WorldSpec, shape: GroundShape, rng: np.random.Generator) -> Eye:
     """Return the best of a few places near the origin: where the country lies open, and water is seen."""
     half = math.tan(math.radians(spec.view.fov) / 2)
-    turn, away = rng.uniform(0, 2 * math.pi, _CANDIDATES), 24.0 * np.sqrt(rng.random(_CANDIDATES))
+    turn, away = rng.uniform(0, 2 * math.pi, _CANDIDATES), 22.0 * np.sqrt(rng.random(_CANDIDATES))
+    back = _step_back(spec, half) * rng.uniform(0.85, 1.1, _CANDIDATES)
     yaws = rng.uniform(-0.2, 0.2, _CANDIDATES)
     reach = 8.0 * (1500 / 8.0) ** np.linspace(0, 1, 18)
     best, chosen = -1e9, None
     pitch = 0.0 if spec.view.pitch is None else math.radians(spec.view.pitch)
     for k in range(_CANDIDATES):
-        x, z = float(away[k] * math.cos(turn[k])), float(away[k] * math.sin(turn[k]))
-        own = max(float(shape.height(x, z)), shape.water)
+        x, z = float(away[k] * math.cos(turn[k])), float(away[k] * math.sin(turn[k]) + back[k])
+        ground = float(shape.height(x, z))
+        own = max(ground, shape.water)
         eye = Eye(x, own + spec.view.height, z, float(yaws[k]), pitch, half, spec.view.pitch is not None)
-        score = _outlook(shape, eye, reach, wet=spec.water != "none")
+        score = _outlook(shape, eye, reach, wet=spec.water != "none") - 4.0 * (ground < shape.water + 0.5)
         if score > best:
             best, chosen = score, eye
     assert chosen is not None
     return chosen
+
+
+def _step_back(spec: WorldSpec, half: float) -> float:
+    """Return how many metres the viewpoint draws back from the water, for what stands before it."""
+    rule = SITES.get(spec.things[0].kind) if spec.things else None
+    if spec.water == "none" or rule is None or rule.ground == "water":
+        return 0.0
+    share = {"near": 0.5, "middle": 0.3, "far": 0.2}[spec.things[0].distance]
+    room = max(rule.height / (2 * half * share), rule.width / (2 * half * (0.3 + share))) + rule.radius
+    return min(max(room - 34.0, 0.0), 80.0)
 
 
 def _outlook(shape: GroundShape, eye: Eye, reach: Floats, *, wet: bool) -> float:
@@ -168,8 +180,8 @@ def _outlook(shape: GroundShape, eye: Eye, reach: Floats, *, wet: bool) -> float
     if wet:
         seen = (rise >= skyline - 1e-9) & (ground < shape.water)
         span = np.diff(skyline, axis=1, prepend=skyline[:, :1] - 0.1)
-        score += 8.0 * min(float((seen * span).sum(axis=1).mean()), 0.12)
-    return score
+        score += 5.0 * min(float((seen * span).sum(axis=1).mean()), 0.12)
+    return float(score)
 
 
 def _settled(spec: WorldSpec, plan: Plan, ground: Ground, rng: np.random.Generator) -> Eye:

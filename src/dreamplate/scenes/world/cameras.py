@@ -138,7 +138,7 @@ def drive(
     smooth = np.stack([np.convolve(np.pad(each, 10, "edge"), kernel, "valid") for each in lane.T], axis=1)
     ground = world.ground.height(smooth[:, 0], smooth[:, 1])
     y = np.maximum(np.convolve(np.pad(ground, 10, "edge"), kernel, "valid"), ground - 0.3) + eye_height
-    places = speed * np.arange(len(frames)) / fps
+    places = np.asarray(speed * np.arange(len(frames)) / fps, np.float64)
 
     def at(distance: Floats) -> Floats:
         each = (smooth[:, 0], y, smooth[:, 1])
@@ -284,7 +284,7 @@ def _clear_place(
             continue
         eye = Eye(float(place[0]), float(place[1]), float(place[2]))
         target = middle[:, None] + np.array([[0.0, 0.0], [0.0, 0.5 * radius], [0.0, 0.0]])
-        if sees(world.ground.height, eye, *target, water=world.ground.water).all():
+        if sees(world.ground.height, eye, target[0], target[1], target[2], world.ground.water).all():
             return np.asarray(place)
     raise SceneError("rig: a camera does not see the main thing from any height; choose another arc or seed")
 

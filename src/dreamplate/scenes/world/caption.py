@@ -161,7 +161,9 @@ def _counted(kind: str, count: str, rng: np.random.Generator) -> tuple[str, bool
 
 def _verb(facts: Facts, rng: np.random.Generator, plural: bool) -> str:
     kind = facts["landmark"]
-    kind = {"rowing boat": "boat", "truck": "car", "vehicle": "car", "house": "", "tower": ""}.get(kind, kind)
+    kind = {"rowing boat": "boat", "truck": "car", "vehicle": "car", "suspension bridge": "bridge"}.get(
+        kind, kind
+    )
     one, several = _one(rng, words.VERBS.get(kind, words.VERBS[""]))
     return several if plural else one
 

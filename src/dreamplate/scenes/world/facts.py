@@ -37,9 +37,9 @@ LEAST = 0.003
 _EACH = 0.0012
 """Share that each of them must fill to be counted."""
 _LAND = ("sand", "grass", "rock", "snow", "soil", "road")
-_SIMPLE = {"sailing boat": "boat", "rowing boat": "boat", "truck": "car"}
+_SIMPLE = {"sailing boat": "boat", "rowing boat": "boat", "truck": "car", "suspension bridge": "bridge"}
 """Noun → what a group of mixed kinds is called after."""
-_MIXED = {"boat": "boat", "car": "vehicle"}
+_MIXED = {"boat": "boat", "car": "vehicle", "bridge": "bridge"}
 
 
 def facts_of(

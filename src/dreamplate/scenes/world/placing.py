@@ -19,7 +19,7 @@ __all__ = ["SITES", "Eye", "Heights", "Site", "SiteRule", "Taken", "best_site", 
 Floats = npt.NDArray[np.float64]
 Heights = Callable[[Floats, Floats], Floats]
 _STEPS = 20
-_TRIES = 220
+_TRIES = 160
 _SIDES: dict[Side, tuple[float, float]] = {
     "left": (-0.62, -0.26),
     "centre": (-0.16, 0.16),
@@ -58,7 +58,8 @@ class Eye:
     def polar(self, across: npt.ArrayLike, distance: npt.ArrayLike) -> tuple[Floats, Floats]:
         """Return x and z of places seen at ``across`` in the picture, at distances along the ground."""
         angle = np.arctan(np.asarray(across, float) * self.half) - self.yaw
-        return self.x + np.sin(angle) * distance, self.z - np.cos(angle) * distance
+        away = np.asarray(distance, np.float64)
+        return np.asarray(self.x + np.sin(angle) * away), np.asarray(self.z - np.cos(angle) * away)
 
     def across(self, x: npt.ArrayLike, z: npt.ArrayLike) -> tuple[Floats, Floats]:
         """Return where upright lines at x, z appear, and their distances ahead (negative: behind)."""
@@ -118,7 +119,7 @@ class Site:
 
 SITES: dict[str, SiteRule] = {
     "house": SiteRule(7.0, 9.0, 11.0, rough=2.0),
-    "village": SiteRule(38.0, 14.0, 60.0, rough=8.0),
+    "village": SiteRule(27.0, 14.0, 56.0, rough=7.0),
     "castle": SiteRule(28.0, 36.0, 56.0, hill=0.05, rough=8.0),
     "lighthouse": SiteRule(6.0, 27.0, 9.0, "shore", hill=0.02, rough=3.0),
     "tower": SiteRule(5.0, 22.0, 10.0, hill=0.06, rough=3.0),
@@ -212,14 +213,22 @@ def find_site(
     farthest = nearest * high / low
     # Nobody looks at roofs from straight above.
     above = eye.y - max(float(heights(np.array([eye.x]), np.array([eye.z]))[0]), water)
-    floor = max(1.6 * rule.radius * scale + 6.0, 1.9 * above + rule.radius)
+    floor = max(1.5 * rule.radius * scale + 6.0, 1.9 * above + 0.5 * rule.radius)
     best = Site(0, 0, 0, -1e9)
-    for widen, edges in ((1.0, _SIDES[side]), (1.6, (-0.7, 0.7)), (3.5, (-0.8, 0.8))):
-        start, stop = max(floor, nearest / widen), max(floor * 1.4, farthest * widen)
+    # Where no good place is, rather a nearer one than one farther off.
+    for near, far, anywhere in (
+        (1, 1, False),
+        (0.62, 1, False),
+        (0.62, 1, True),
+        (0.3, 1.7, True),
+        (0.2, 4, True),
+    ):
+        start, stop = max(floor, nearest * near), max(floor * 1.4, farthest * far)
+        edges = (-0.7, 0.7) if anywhere else _SIDES[side]
         away = start * (stop / start) ** rng.random(_TRIES)
         x, z = eye.polar(edges[0] + (edges[1] - edges[0]) * rng.random(_TRIES), away)
         found = best_site(heights, water, eye, rule, taken, x, z, scale)
-        if found.score > best.score:
+        if found.score > best.score + (0.5 if far > 1 else 0.0):
             best = found
         if best.score > 0:
             break
@@ -273,6 +282,6 @@ def best_site(
         y = foot + part * rule.height * scale
         inside = np.abs(eye.up(y, away)) < (0.95 if eye.fixed else 1.35)
         clear += 0.5 * sees(heights, eye, x, y, z, water) * (0.4 + 0.6 * inside)
-    score += 4.0 * clear - 3.6
+    score += 4.0 * clear - 3.6 - 3.0 * (np.abs(eye.across(x, z)[0]) > 0.82)
     k = int(np.argmax(score))
     return Site(float(x[k]), float(foot[k]), float(z[k]), float(score[k]), float(rise[k]), float(clear[k]))

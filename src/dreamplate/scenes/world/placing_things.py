@@ -27,6 +27,8 @@ from dreamplate.scenes.world.things import Triple
 
 __all__ = ["Item", "Plan", "place_things"]
 
+NO_ROOM = -2.0
+"""Score of a site below which only the first of some things is put there: the others are left out."""
 _WALLS: tuple[Triple, ...] = (
     (0.72, 0.68, 0.60),
     (0.62, 0.52, 0.38),
@@ -193,6 +195,8 @@ def _houses(plan: Plan, thing: ThingSpec, group: int, rng: np.random.Generator) 
     rule, first = SITES["house"], None
     for _ in range(thing.count):
         site = plan.site(rule, thing, rng) if first is None else plan.beside(rule, first, (15, 45), rng)
+        if first is not None and site.score < NO_ROOM:
+            continue
         first = first or site
         yaw = plan.towards_eye(site.x, site.z) + float(rng.choice([-1, 1]) * rng.uniform(0.25, 0.8))
         item = _house(plan, site.x, site.z, yaw, group, "house", rng)
@@ -230,7 +234,7 @@ def _cluster(plan: Plan, houses: int, thing: ThingSpec, group: int, rng: np.rand
         x, z = site.x + away * np.cos(turn), site.z + 0.8 * away * np.sin(turn)
         rule = SITES["house"]
         found = best_site(plan.heights, plan.shape.water, plan.eye, rule, plan.taken, x, z, 1.0)
-        if found.score < -2.0:
+        if found.score < NO_ROOM:
             continue
         yaw = math.atan2(found.x - site.x, found.z - site.z) + float(rng.uniform(-0.5, 0.5))
         made = _house(plan, found.x, found.z, yaw, group, "village", rng)
@@ -321,6 +325,8 @@ def _stand(
         site = (
             plan.site(rule, thing, rng, scale) if first is None else plan.beside(rule, first, gap, rng, scale)
         )
+        if first is not None and site.score < NO_ROOM:
+            continue
         first = first or site
         yaw = plan.towards_eye(site.x, site.z) + float(rng.choice([-1, 1]) * rng.uniform(0.15, turn))
         item = Item(kind, site.x, site.z, site.y, yaw, _cube(scale), colour, accent)
@@ -340,6 +346,8 @@ def _boat(plan: Plan, thing: ThingSpec, group: int, rng: np.random.Generator) ->
         rows = bool(rng.random() < (0.3 if calm else 0.12))
         rule = SITES["boat"]
         site = plan.site(rule, thing, rng) if first is None else plan.beside(rule, first, (14, 60), rng)
+        if first is not None and site.score < NO_ROOM:
+            continue
         first = first or site
         yaw = plan.towards_eye(site.x, site.z) + float(rng.choice([-1, 1]) * rng.uniform(0.7, 2.2))
         fast = float(rng.uniform(0.2, 0.6) if rows else rng.uniform(0.4, 1.4) * (0.4 + plan.spec.wind))
@@ -383,6 +391,8 @@ def _campfire(plan: Plan, thing: ThingSpec, group: int, rng: np.random.Generator
     for _ in range(thing.count):
         scale = float(rng.uniform(1.0, 1.7))
         site = plan.site(rule, thing, rng) if first is None else plan.beside(rule, first, (5, 20), rng)
+        if first is not None and site.score < NO_ROOM:
+            continue
         first = first or site
         item = Item("campfire", site.x, site.z, None, float(rng.uniform(0, 6)), _cube(scale))
         item.noun, item.group, item.site = "campfire", group, _on(site, plan)
@@ -428,7 +438,8 @@ def _span(plan: Plan, thing: ThingSpec, group: int, rng: np.random.Generator) ->
     y = float(base[k])
     item = Item("suspension" if long else "bridge", float(x[k]), float(z[k]), y, float(turn[k]))
     item.size, item.colour = (scale, tall, 1.0), _one(_STONE, rng)
-    item.noun, item.group, item.site = "bridge", group, "over river" if wet else ""
+    item.noun, item.group = "suspension bridge" if long else "bridge", group
+    item.site = "over river" if wet else ""
     deck = y + tall * (5.9 if long else 0.6)
     for sign in (-1.0, 1.0):  # banks come up, or down, to where it begins
         reach = half[k] + 2.0

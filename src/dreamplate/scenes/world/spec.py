@@ -64,7 +64,7 @@ class ThingSpec:
     kind: Kind = "house"
     """What they are."""
     count: Annotated[int, Bounds(ge=1, le=64)] = 1
-    """How many; a village is a group of houses and counts as one."""
+    """How many, where there is room for them; a village is a group of houses and counts as one."""
     distance: Distance = "middle"
     """How far from the viewpoint."""
     side: Side = "centre"

@@ -77,6 +77,11 @@ NOUNS: dict[str, tuple[tuple[str, str], ...]] = {
         ("old bridge", "old bridges"),
         ("arched bridge", "arched bridges"),
     ),
+    "suspension bridge": (
+        ("suspension bridge", "suspension bridges"),
+        ("hanging bridge", "hanging bridges"),
+        ("tall bridge", "tall bridges"),
+    ),
     "windmill": (
         ("windmill", "windmills"),
         ("old windmill", "old windmills"),
@@ -91,7 +96,6 @@ NOUNS: dict[str, tuple[tuple[str, str], ...]] = {
         ("sailing boat", "sailing boats"),
         ("boat", "boats"),
         ("sailboat", "sailboats"),
-        ("boat with a sail", "boats with sails"),
     ),
     "rowing boat": (
         ("rowing boat", "rowing boats"),
