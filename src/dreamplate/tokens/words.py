@@ -31,10 +31,7 @@ RELATED = 0.5
 MOST_WORDS = 65_000
 """Words of a vocabulary at most."""
 
-LITTLE = frozenset(
-    ("a", "an", "and", "are", "as", "at", "by", "for", "from", "in", "is", "it", "of", "on", "one", "or")
-    + ("that", "the", "this", "to", "with")
-)
+LITTLE = frozenset(split_words("a an and are as at by for from in is it of on one or that the this to with"))
 """Words that say nothing alone."""
 
 Nearest = Callable[[Sequence[str]], Sequence[str | None]]
