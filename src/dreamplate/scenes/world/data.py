@@ -36,7 +36,8 @@ class GroundData(NamedTuple):
         cell: Metres between points of the finest grid.
         outer: Height beyond the last grid.
         cover: ``(n, n)`` what was built into the finest grid: 0 nothing, 1 road, 2 yard.
-        road: ``(levels, n, n)`` metres from the middle of the road on the first grids; no levels: no road.
+        road: ``(levels, n, n)`` metres from the middle of the road on the first grids, negative on its left;
+            no levels: no road.
         along: ``(levels, n, n)`` metres along the road.
         road_width: Metres.
         yard: ``(1, n, n)`` metres outside of the nearest yard, on the finest grid; no levels: no yards.

@@ -182,7 +182,7 @@ def bake(
     if flats:
         cover[yard[0] <= 0.0] = 2
     if road is not None:
-        cover[away[0] <= road_width / 2.0] = 1
+        cover[np.abs(away[0]) <= road_width / 2.0] = 1
     data = GroundData(
         heights=heights,
         peaks=peaks,

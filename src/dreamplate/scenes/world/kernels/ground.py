@@ -47,7 +47,7 @@ def ground_normal(x: Any, z: Any, t: Any, g: Any) -> Any:
     """
     right, up = ground_slope(x, z, g)
     steep = right * right + up * up
-    strength = float(g.material[BUMPS]) * (0.05 + 0.32 * smooth(steep, 0.12, 0.9))
+    strength = float(g.material[BUMPS]) * (0.06 + 0.5 * smooth(steep, 0.12, 0.9))
     width = max(PIXEL * t, 0.03)
     wave = 0.12
     octave = 0

@@ -58,7 +58,7 @@ def measure_road(path: Any, cell: Any, reach: Any, away: Any, along: Any) -> Non
         path: ``(k, 3)`` x, z and metres along, of the road's middle.
         cell: Metres.
         reach: Metres from the road beyond which nothing is written.
-        away: ``(n, n)`` lowered in place.
+        away: ``(n, n)`` brought nearer in place; negative on the road's left.
         along: ``(n, n)`` changed in place.
     """
     n = away.shape[0]
@@ -81,8 +81,8 @@ def measure_road(path: Any, cell: Any, reach: Any, away: Any, along: Any) -> Non
                 px -= share * ax
                 pz -= share * az
                 distance = (px * px + pz * pz) ** 0.5
-                if distance < away[j, i]:
-                    away[j, i] = distance
+                if distance < abs(away[j, i]):
+                    away[j, i] = distance if px * az - pz * ax >= 0.0 else -distance
                     along[j, i] = s0 + share * (s1 - s0)
 
 
@@ -93,7 +93,7 @@ def level_road(grid: Any, cell: Any, away: Any, along: Any, half_width: Any, pro
     Args:
         grid: ``(n, n)`` heights, changed in place.
         cell: Metres.
-        away: ``(n, n)`` metres from the road's middle.
+        away: ``(n, n)`` metres from the road's middle, to either side.
         along: ``(n, n)`` metres along it.
         half_width: Metres.
         profile: ``(m,)`` heights of the road every ``step`` metres along it.
@@ -104,7 +104,7 @@ def level_road(grid: Any, cell: Any, away: Any, along: Any, half_width: Any, pro
     shoulder = 13.0
     for j in range(n):
         for i in range(n):
-            out = away[j, i] - half_width - 0.8 - 0.7 * cell
+            out = abs(away[j, i]) - half_width - 0.8 - 0.7 * cell
             if out >= shoulder:
                 continue
             place = min(max(along[j, i] / step, 0.0), last - 1e-6)

@@ -21,7 +21,7 @@ def _floor(x: Any) -> Any:
 def field(x: Any, z: Any, width: Any, g: Any) -> Any:
     """Return the field at a place: its colour, and how much of a hedge or a strip of grass lies there.
 
-    Fields are oblongs of about 180 by 118 metres in slanted rows; crops differ from field to field and stand
+    Fields are oblongs of about 130 by 74 metres in slanted rows; crops differ from field to field and stand
     in rows that near ones show.
 
     Args:
@@ -38,12 +38,12 @@ def field(x: Any, z: Any, width: Any, g: Any) -> Any:
     wz = z + 26.0 * noise2(x / 520.0 + 9.7, z / 520.0, g.seed + 81)
     u = float(m[FIELD_COS]) * wx + float(m[FIELD_SIN]) * wz + 31.0
     v = float(m[FIELD_COS]) * wz - float(m[FIELD_SIN]) * wx + 23.0
-    row = _floor(v / 118.0)
-    u += 190.0 * hash_unit(row, 5, 0, g.seed)
-    long = 120.0 + 130.0 * hash_unit(row, 6, 0, g.seed)
+    row = _floor(v / 74.0)
+    u += 140.0 * hash_unit(row, 5, 0, g.seed)
+    long = 80.0 + 100.0 * hash_unit(row, 6, 0, g.seed)
     column = _floor(u / long)
     in_u = u - column * long
-    in_v = v - row * 118.0
+    in_v = v - row * 74.0
     crop = int(6.0 * hash_unit(row, column, 7, g.seed))
     k = CROPS + 3 * crop
     red = float(m[k])
@@ -51,14 +51,14 @@ def field(x: Any, z: Any, width: Any, g: Any) -> Any:
     blue = float(m[k + 2])
     shade = 0.86 + 0.28 * hash_unit(row, column, 8, g.seed)
     across = in_u if hash_unit(row, column, 9, g.seed) < 0.5 else in_v
-    wave = 1.6 if crop % 2 == 0 else 3.4
+    wave = 0.9 if crop % 2 == 0 else 1.5
     sharp = 1.0 - min(max((width - 0.18 * wave) / (0.3 * wave), 0.0), 1.0)
     if sharp > 0.0:
-        shade *= 1.0 + 0.22 * sharp * math.sin(across * (2.0 * math.pi / wave))
+        shade *= 1.0 + 0.15 * sharp * math.sin(across * (2.0 * math.pi / wave))
     tracks = 24.0
     place = abs(across - tracks * _floor(across / tracks) - 0.5 * tracks)
     shade *= 1.0 - 0.2 * min(1.0, 1.4 / (width + 0.6)) * (1.0 if place < 0.7 + 0.5 * width else 0.0)
-    edge = min(in_u, long - in_u, in_v, 118.0 - in_v)
+    edge = min(in_u, long - in_u, in_v, 74.0 - in_v)
     thick = 1.4 + 2.0 * hash_unit(row, column, 10, g.seed)
     soft = 0.5 + 0.5 * width
     hedge = min(max((thick + soft - edge) / (2.0 * soft), 0.0), 1.0) * min(1.0, 2.0 * thick / (soft + 0.01))

@@ -62,7 +62,7 @@ def forest_density(x: Any, y: Any, z: Any, flatness: Any, g: Any) -> Any:
     density *= 1.0 - smooth(y + 70.0 * patch, line - 60.0, line + 40.0)
     if density > 0.0 and level_of(x, z, 0, g) < 3:
         if g.road.shape[0] > 0:
-            density *= smooth(built_distance(x, z, g.road, g.cell) - 0.5 * g.road_width, 2.0, 6.0)
+            density *= smooth(abs(built_distance(x, z, g.road, g.cell)) - 0.5 * g.road_width, 2.0, 6.0)
         if g.yard.shape[0] > 0:
             density *= smooth(built_distance(x, z, g.yard, g.cell), 2.0, 8.0)
     return density

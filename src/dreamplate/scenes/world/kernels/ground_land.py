@@ -178,7 +178,7 @@ def dunes(x: Any, z: Any, detail: Any, style: Any, cosine: Any, sine: Any, seed:
         up = part / lean
         down = (1.0 - part) / (1.0 - lean)
         crest = up**1.35 if part < lean else down**1.15
-        strength = 0.5 + 1.25 * noise2(x / (2.1 * wave) + 3.7, z / (2.1 * wave), seed + 44 + layer)
+        strength = 0.65 + 1.15 * noise2(x / (2.1 * wave) + 3.7, z / (2.1 * wave), seed + 44 + layer)
         strength = max(0.0, strength) if layer == 0 else 0.13 * max(0.0, strength) * (1.0 - 0.6 * crest)
         total += crest * strength
     broad = 0.7 + 0.55 * noise2(x / 1500.0 + 0.3, z / 1500.0, seed + 20)

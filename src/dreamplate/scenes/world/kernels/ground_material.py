@@ -157,12 +157,12 @@ def ground_material(x: Any, y: Any, z: Any, nx: Any, ny: Any, nz: Any, t: Any, g
             wide = noise2(layer / 15.0, 0.37, seed + 37) * _seen(15.0, width)
             thin = noise2(layer / 3.6, 0.61, seed + 38) * _seen(3.6, width)
             share = smooth(wide + 0.5 * thin, -0.35, 0.4)
-            tone = (1.0 + 0.35 * thin + 0.16 * fine + 0.1 * middle) * float(m[STRATA])
+            tone = (1.0 + 0.35 * thin + 0.25 * fine + 0.14 * middle) * float(m[STRATA])
         else:
             layer = (y + 0.35 * x) / 23.0 + 0.8 * broad
             wide = noise2(layer, 0.3 + 0.01 * z, seed + 37) * _seen(23.0, width)
             share = smooth(0.6 * broad + 0.5 * middle + wide, -0.4, 0.45)
-            tone = 1.0 + 0.22 * middle + 0.25 * fine + 0.2 * grain
+            tone = 1.0 + 0.3 * middle + 0.38 * fine + 0.3 * grain
         red = _mix(red, tone * _mix(float(m[ROCK]), float(m[STONE]), share), rocky)
         green = _mix(green, tone * _mix(float(m[ROCK + 1]), float(m[STONE + 1]), share), rocky)
         blue = _mix(blue, tone * _mix(float(m[ROCK + 2]), float(m[STONE + 2]), share), rocky)
@@ -234,7 +234,7 @@ def ground_material(x: Any, y: Any, z: Any, nx: Any, ny: Any, nz: Any, t: Any, g
             if packed > 0.5:
                 label = SOIL_CLASS
     if g.road.shape[0] > 0:
-        away = built_distance(x, z, g.road, g.cell)
+        away = abs(built_distance(x, z, g.road, g.cell))
         if away < 0.5 * g.road_width + 2.0 + width:
             along = built_distance(x, z, g.along, g.cell)
             rr, rg, rb, cover = road(away, along, x, z, width, g)
