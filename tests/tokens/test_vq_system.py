@@ -15,7 +15,7 @@ from dreamplate.tokens.vq import Vq
 from dreamplate.tokens.vq_book import BookLearner, nearest
 from dreamplate.tokens.vq_config import VqOptions
 from dreamplate.tokens.vq_nets import VqDecoder, draw_weights
-from dreamplate.tokens.vq_system import VqSystem, build, cosine_fall, edges
+from dreamplate.tokens.vq_system import VqSystem, build, cosine_fall, decibels, edges
 from dreamplate.train.batch import Batch
 from dreamplate.train.draws import Draws
 from dreamplate.train.examine import Measures
@@ -40,7 +40,9 @@ def examples(seed: int, count: int = 4, side: int = 32) -> Batch:
 def config(**options: float) -> TrainConfig:
     learn = LearnOptions(rate=3e-3, betas=(0.9, 0.99), precision="float32", clip=1.0, warm_up=10)
     small = {"codes": 32, "latent": 8, "encoder_width": 32, "encoder_blocks": 1, "decoder_width": 64}
-    made = VqOptions(**small | {"decoder_blocks": 1, "plain": 0.5, "edges": 0.1, "l1": 0.1} | options)  # type: ignore[arg-type]
+    made = VqOptions(
+        **small | {"decoder_blocks": 1, "plain": 0.5, "edges": 0.1, "l1": 0.1, "psnr": 0.001} | options
+    )  # type: ignore[arg-type]
     return TrainConfig(system="vq", learn=learn, vq=made)
 
 
@@ -158,6 +160,14 @@ def test_edges_are_those_of_the_difference() -> None:
     wanted = sum((one.diff(dim=axis) - other.diff(dim=axis)).abs().mean() for axis in (-1, -2))
     torch.testing.assert_close(edges(one, other), wanted)
     assert float(edges(one, one + 0.3)) == pytest.approx(0, abs=1e-6)
+
+
+def test_decibels_are_those_of_every_picture_by_itself() -> None:
+    truth = examples(1).image
+    off = torch.tensor([0.2, 0.02, 0.0, 0.002]).view(4, 1, 1, 1)
+    found = [float(decibels((truth + off)[n : n + 1], truth[n : n + 1])) for n in range(4)]
+    assert found == pytest.approx([19.96, 36.99, 40, 39.96], abs=0.01)
+    assert float(decibels(truth + off, truth)) == pytest.approx(sum(found) / 4, rel=1e-5)
 
 
 def test_the_rate_rises_and_falls() -> None:

@@ -37,8 +37,13 @@ class VqOptions:
     """Of the codebook's running means, for each step."""
     commitment: Weight = 0.025
     """Weight of the squared distance between cells and their codes."""
+    squared: Weight = 1.0
+    """Weight of the mean squared difference."""
+    psnr: Weight = 0.0
+    """Weight of a decibel of PSNR, up to 40, of every picture by itself: dim and even ones then count as much
+    as those of high contrast."""
     l1: Weight = 0.0
-    """Weight of the mean absolute difference, beside the mean squared one."""
+    """Weight of the mean absolute difference."""
     edges: Weight = 0.0
     """Weight of the error of neighbouring pixels' differences."""
     perceptual: Weight = 0.0

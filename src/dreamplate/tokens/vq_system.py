@@ -1,9 +1,10 @@
 """How our own codec learns: first without codes, then through a codebook that follows the pictures.
 
-The loss is taken of display-encoded pictures of -1 to 1: mean squared and mean absolute differences, those of
-neighbouring pixels' differences (edges, and the absence of banding), and how far pictures are apart to a
-network that knows photographs. The book learns by running means, not by gradients; the encoder gets
-the gradients of the codes as its own (straight through), and is held near the codes that it uses.
+The loss is taken of display-encoded pictures of -1 to 1: mean squared and mean absolute differences, the PSNR
+of every picture by itself (a bank of fog is as much as a sunlit wall), differences of neighbouring pixels
+(edges, and the absence of banding), and how far pictures are apart to a network that knows photographs. The
+book learns by running means, not by gradients; the encoder gets the gradients of the codes as its own
+(straight through), and is held near the codes that it uses.
 """
 
 from __future__ import annotations
@@ -28,12 +29,14 @@ from dreamplate.train.perceptual import build_perceptual
 from dreamplate.train.port import Port
 from dreamplate.train.system import Now
 
-__all__ = ["VqSystem", "build", "cosine_fall", "edges"]
+__all__ = ["VqSystem", "build", "cosine_fall", "decibels", "edges"]
 
 PER_CODE = 16
 """Cells for each code from which the book begins."""
 FLOOR = 0.02
 """Share of the learning rate that is left at the end."""
+FINE = 1e-4
+"""Mean squared difference, of values 0-1, below which a picture is near enough: 40 dB."""
 
 
 @runtime_checkable
@@ -114,9 +117,13 @@ class VqSystem(CodecSystem):
 
     def _distance(self, made: Tensor, truth: Tensor, now: Now, figures: dict[str, Tensor]) -> Tensor:
         options = self.options
-        squared = (made - truth).square().mean()
-        figures["psnr"] = 10 * torch.log10(4 / squared.detach())
-        loss = squared + options.l1 * (made - truth).abs().mean()
+        loss = options.squared * (made - truth).square().mean()
+        ratio = decibels(made, truth)
+        figures["psnr"] = ratio.detach()
+        if options.psnr:
+            loss = loss - options.psnr * ratio
+        if options.l1:
+            loss = loss + options.l1 * (made - truth).abs().mean()
         if options.edges:
             loss = loss + options.edges * edges(made, truth)
         if self.perceptual is not None and now.progress >= options.perceptual_from:
@@ -159,6 +166,12 @@ def build(config: VqRun, given: Port | None, made: Port) -> VqSystem:
     codec = codec.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     look = build_perceptual(options.perceptual_net) if options.perceptual else None
     return VqSystem(config, codec, look)
+
+
+def decibels(made: Float[Tensor, "n c h w"], truth: Float[Tensor, "n c h w"]) -> Float[Tensor, ""]:
+    """Return the mean over pictures of -1 to 1 of their PSNR, of which none has more than 40 dB."""
+    each = (made - truth).square().mean((1, 2, 3)) / 4
+    return -10 * torch.log10(each + FINE).mean()
 
 
 def edges(made: Float[Tensor, "n c h w"], truth: Float[Tensor, "n c h w"]) -> Float[Tensor, ""]:
