@@ -119,7 +119,7 @@ def thing_carry(row: Any, px: Any, py: Any, pz: Any, time0: Any, time1: Any, thi
         if kind == n.FLAG:
             if x > 0.11 and y > 6.9 and y < 8.7:
                 z += cloth_offset(x, y, after) - cloth_offset(x, y, before)
-        elif z < HUB_Z + 0.42:
+        elif (z < HUB_Z + 0.3 and y > 3.2) or (z < -2.65 and y > 11.5):  # sails, axle
             u = math.cos(after - before)
             v = math.sin(after - before)
             y -= HUB_Y
