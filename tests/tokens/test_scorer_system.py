@@ -15,6 +15,7 @@ from dreamplate.tokens.scorer_config import ScorerOptions
 from dreamplate.tokens.scorer_facts import Facts, fact_hits, fact_losses
 from dreamplate.tokens.scorer_phrases import asked, phrases
 from dreamplate.tokens.scorer_system import ScorerSystem, build
+from dreamplate.tokens.scorer_teaching import Teaching
 from dreamplate.train.batch import Batch
 from dreamplate.train.draws import Draws
 from dreamplate.train.options import LearnOptions
@@ -79,7 +80,7 @@ def system(seed: int = 0, teacher: ToyTeacher | None = None) -> ScorerSystem:
     if teacher is None:
         return made
     torch.manual_seed(0)
-    return ScorerSystem(Config(seed=seed), Port(), made.towers, teacher, nn.Linear(32, 6))
+    return ScorerSystem(Config(seed=seed), Port(), made.towers, Teaching(teacher, nn.Linear(32, 6), 12))
 
 
 def now(step: int) -> Now:
@@ -130,8 +131,11 @@ def test_resumes_exactly(with_teacher: bool) -> None:
     for name, network in whole.networks.items():
         for key, value in network.state_dict().items():
             assert torch.equal(value, second.networks[name].state_dict()[key]), (name, key)
-    assert torch.equal(whole.common, second.common) and whole.looked == second.looked
+    assert with_teacher == (whole.teaching is not None)
     assert whole.facts.values == second.facts.values
+    if whole.teaching is not None and second.teaching is not None:
+        assert torch.equal(whole.teaching.common, second.teaching.common)
+        assert whole.teaching.looked == second.teaching.looked == 4 * 12
 
 
 def test_a_teacher_is_followed() -> None:
@@ -140,7 +144,9 @@ def test_a_teacher_is_followed() -> None:
     for step in range(1, 25):
         last = made.learn(examples(step), now(step))
     assert float(last["loss_sentences"]) < 0.7 * float(first["loss_sentences"])
-    assert made.looked == 25 * 12 and "dog" in made.towers.known_words()
+    assert (
+        made.teaching is not None and made.teaching.looked == 25 * 12 and "dog" in made.towers.known_words()
+    )
 
 
 def test_counts_are_told_apart_within_their_kind() -> None:

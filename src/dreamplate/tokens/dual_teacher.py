@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Sequence
 from importlib.resources import files
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +30,7 @@ SIDE = 128
 """Pixels at which the classifier looks: less than its best, 224, at a third of the time."""
 
 
+@runtime_checkable
 class Teacher(Protocol):
     """What a teacher tells."""
 

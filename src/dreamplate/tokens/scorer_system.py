@@ -30,11 +30,11 @@ from dreamplate.tokens.dual_losses import (
     contrast,
     cropped,
     jittered,
-    likeness_loss,
 )
 from dreamplate.tokens.dual_teacher import Bridge, Teacher
 from dreamplate.tokens.scorer_config import ScorerOptions
 from dreamplate.tokens.scorer_facts import Facts, fact_hits, fact_losses
+from dreamplate.tokens.scorer_teaching import Teaching
 from dreamplate.tokens.wordpieces import split_words
 from dreamplate.train.batch import Batch
 from dreamplate.train.draws import Draws, seed_of
@@ -47,8 +47,6 @@ __all__ = ["ScorerSystem", "build"]
 
 PARTS = 8
 """Parts of a batch that are cropped alike."""
-WARMTH = 0.03
-"""The teacher's agreements are divided by this before they become shares."""
 
 
 class Config(Protocol):
@@ -77,8 +75,7 @@ class ScorerSystem:
         config: Of the run.
         made: Port of the pictures.
         generator: The towers.
-        teacher: Who teaches words beyond the captions; None: no one.
-        reader: Map from the text tower to the teacher's sentences; there where a teacher is.
+        teaching: Of words beyond the captions; None: no one teaches.
     """
 
     def __init__(
@@ -86,22 +83,18 @@ class ScorerSystem:
         config: Config,
         made: Port,
         generator: DualEncoder,
-        teacher: Teacher | None = None,
-        reader: nn.Linear | None = None,
+        teaching: Teaching | None = None,
     ) -> None:
         self.options, self.precision = config.scorer, config.learn.precision
         self.ports = (None, made)
-        self.towers, self.teacher, self.reader = generator, teacher, reader
+        self.towers, self.teaching = generator, teaching
         self.generator: nn.Module = generator
         self.settings = generator.settings
         self.networks: dict[str, nn.Module] = {"generator": generator}
-        if reader is not None:
-            self.networks["reader"] = reader
+        if teaching is not None:
+            self.networks["reader"] = teaching.reader
         parameters = [parameter for network in self.networks.values() for parameter in network.parameters()]
         self.optimiser = Optimiser(parameters, config.learn)
-        words = len(teacher.words) if teacher is not None else 0
-        self.common, self.looked = torch.zeros(words), 0
-        """Sum of the teacher's agreement with each word over pictures, and how many pictures those were."""
         self.facts = Facts()
         self._known: set[str] | None = None
         self._read: dict[int, dict[str, Tensor]] = {}
@@ -124,7 +117,8 @@ class ScorerSystem:
         self.generator.train()
         captions = self._captions(batch, draws.named("captions"))
         asked = self.facts.ask(batch.facts, draws.named("facts")) if options.facts else []
-        chosen, others = self._broad(captions, draws.named("broad"))
+        taught = self.teaching.choose(captions, draws.named("broad")) if self.teaching else None
+        others = taught[1] if taught else []
         texts = [*captions, *(text for fact in asked for text in fact.texts), *others]
         self._note(texts)
         images = self._seen(batch.image, draws.named("crop"), draws.named("jitter"))
@@ -140,8 +134,10 @@ class ScorerSystem:
         if asked:
             figures["loss_facts"] = fact_losses(seen, said[n:], sharp, asked)
             total = total + options.facts * figures["loss_facts"]
-        if self.teacher is not None and others:
-            figures |= self._taught(batch, seen, said[-len(others) :], read[-len(others) :], chosen, others)
+        if self.teaching is not None and taught is not None:
+            own = slice(len(texts) - len(others), None)
+            shown = (batch.image + 1) / 2
+            figures |= self.teaching.losses(shown, seen, said[own], read[own], sharp, taught)
             total = total + options.sentences * figures["loss_sentences"]
             total = total + options.breadth * figures["loss_breadth"]
         self.optimiser.step(total, now)
@@ -177,31 +173,6 @@ class ScorerSystem:
             text = own[min(int(which * len(own)), len(own) - 1)]
             chosen.append(clause(text, share, start) if whole < self.options.clauses else text)
         return chosen
-
-    def _broad(self, captions: Sequence[str], draws: Draws) -> tuple[Tensor, list[str]]:
-        """Return which of the teacher's words a step is about, and these with rows of words of captions."""
-        if self.teacher is None:
-            return torch.zeros(0, dtype=torch.int64), []
-        count, most = self.options.taught, len(self.teacher.words)
-        chosen = draws.uniform((most,)).argsort(stable=True)[: 4 * count]
-        numbers = draws.named("clauses").uniform((len(captions), 2)).tolist()
-        rows = [clause(text, min(0.4, n), m) for text, (n, m) in zip(captions, numbers, strict=True)]
-        return chosen, [*(self.teacher.words[index] for index in chosen.tolist()), *rows[: count // 2]]
-
-    def _taught(
-        self, batch: Batch, seen: Tensor, said: Tensor, read: Tensor, chosen: Tensor, others: Sequence[str]
-    ) -> dict[str, Tensor]:
-        assert self.teacher is not None and self.reader is not None
-        words, count = len(chosen), self.options.taught
-        meant = torch.cat([self.teacher.meanings()[chosen], self.teacher.sentences(others[words:])])
-        likeness = functional.cosine_similarity(self.reader(read), meant.to(read), dim=-1)
-        agreement = self.teacher.agreement((batch.image[:count] + 1) / 2).float().cpu()
-        self.common += agreement.sum(0)
-        self.looked += len(agreement)
-        apart = agreement - self.common / self.looked
-        wanted = (apart[:, chosen] / WARMTH).softmax(1).to(seen)
-        breadth = likeness_loss(seen[:count], said[:words], self.towers.sharpness, wanted)
-        return {"loss_sentences": (1 - likeness).mean(), "loss_breadth": breadth}
 
     def make(self, batch: Batch, generator: nn.Module, draws: Draws) -> Tensor:
         """Return the pictures as they are seen: at the side that the towers learn at, and back."""
@@ -255,8 +226,7 @@ class ScorerSystem:
             "networks": {name: network.state_dict() for name, network in self.networks.items()},
             "optimiser": self.optimiser.state_dict(),
             "facts": self.facts.state_dict(),
-            "common": self.common.clone(),
-            "looked": self.looked,
+            "teaching": self.teaching.state_dict() if self.teaching is not None else {},
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -267,7 +237,8 @@ class ScorerSystem:
             network.load_state_dict(state["networks"][name])
         self.optimiser.load_state_dict(state["optimiser"])
         self.facts.load_state_dict(state["facts"])
-        self.common, self.looked = state["common"].clone(), int(state["looked"])
+        if self.teaching is not None:
+            self.teaching.load_state_dict(state["teaching"])
 
 
 def build(config: Config, given: Port | None, made: Port) -> ScorerSystem:
@@ -293,14 +264,13 @@ def build(config: Config, given: Port | None, made: Port) -> ScorerSystem:
         except MissingExtraError:
             if options.teacher == "bridge":
                 raise
-    return ScorerSystem(config, made, network, teacher, _reader(options, teacher, config.seed))
+    teaching = None if teacher is None else _teaching(options, teacher, config.seed)
+    return ScorerSystem(config, made, network, teaching)
 
 
-def _reader(options: ScorerOptions, teacher: Teacher | None, seed: int) -> nn.Linear | None:
-    if teacher is None:
-        return None
+def _teaching(options: ScorerOptions, teacher: Teacher, seed: int) -> Teaching:
     reader = nn.Linear(options.text_width, teacher.sentences(["a"]).shape[1])
     generator = torch.Generator().manual_seed(seed_of(seed, "reader"))
     nn.init.normal_(reader.weight, std=options.text_width**-0.5, generator=generator)
     nn.init.zeros_(reader.bias)
-    return reader
+    return Teaching(teacher, reader, options.taught)
