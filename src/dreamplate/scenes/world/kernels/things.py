@@ -168,10 +168,10 @@ def _march(
         end = start
     i = min(max(int((ox + start * dx - x0) / cell), 0), count - 1)
     k = min(max(int((oz + start * dz - z0) / cell), 0), count - 1)
-    step_i = 1 if dx > 0.0 else -1
-    step_k = 1 if dz > 0.0 else -1
-    next_i = (x0 + (i + (1 if dx > 0.0 else 0)) * cell - ox) * ix
-    next_k = (z0 + (k + (1 if dz > 0.0 else 0)) * cell - oz) * iz
+    step_i = 1 if ix > 0.0 else -1
+    step_k = 1 if iz > 0.0 else -1
+    next_i = (x0 + (i + (1 if ix > 0.0 else 0)) * cell - ox) * ix
+    next_k = (z0 + (k + (1 if iz > 0.0 else 0)) * cell - oz) * iz
     side_i = abs(cell * ix)
     side_k = abs(cell * iz)
     # First what moves, as if it were in one cell that holds all the ray; then cell by cell.
