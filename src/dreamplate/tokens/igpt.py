@@ -98,7 +98,8 @@ class Block(nn.Module):
         causal = length > 1 and not done
         seen = F.scaled_dot_product_attention(query, key, value, mask, is_causal=causal)
         x = x + self.attn["c_proj"](seen.transpose(1, 2).reshape(count, length, width))
-        return x + self.mlp["c_proj"](_quick_gelu(self.mlp["c_fc"](self.ln_2(x))))
+        out: Tensor = x + self.mlp["c_proj"](_quick_gelu(self.mlp["c_fc"](self.ln_2(x))))
+        return out
 
 
 class ImageGpt(nn.Module):
@@ -185,13 +186,15 @@ class ImageGpt(nn.Module):
         """Return the vector of every colour going in; the last is that of what is not there."""
         if not self.shape.kinship:
             return self.wte.weight
-        return self.wte.weight + F.pad(self.kin_in(self._features()).to(self.wte.weight), (0, 0, 0, 1))
+        kin: Tensor = self.kin_in(self._features())
+        return self.wte.weight + F.pad(kin.to(self.wte.weight), (0, 0, 0, 1))
 
     def scores(self) -> Float[Tensor, "codes width"]:
         """Return the vector that is held against what comes out, for every colour."""
         if not self.shape.kinship:
             return self.head.weight
-        return self.head.weight + self.kin_out(self._features()).to(self.head.weight)
+        kin: Tensor = self.kin_out(self._features())
+        return self.head.weight + kin.to(self.head.weight)
 
     def _features(self) -> Tensor:
         angles = self.palette @ self.waves
@@ -207,10 +210,13 @@ class ImageGpt(nn.Module):
         if self.shape.around:
             x = x + self.above(F.embedding(seen[:, :, 1:], colours).flatten(2))
         places = torch.arange(start, stop, device=tokens.device)
-        if self.shape.positions == "learned":
-            return x + self.wpe(places)
         side = self.shape.side
-        return x + (self.rows(places // side) + self.columns(places % side))
+        own: Tensor
+        if self.shape.positions == "learned":
+            own = self.wpe(places)
+        else:
+            own = self.rows(places // side) + self.columns(places % side)
+        return x + own
 
 
 @torch.no_grad()

@@ -62,7 +62,7 @@ def nearest(pixels: Float[Tensor, "n 3"], palette: Float[Tensor, "k 3"]) -> Int[
     length = (palette * palette).sum(1)
     size = max(1, CHUNK // len(palette))
     # The pixel's own length is the same for all colours, and is left out.
-    parts = [torch.addmm(length, part, palette.T, alpha=-2).argmin(1) for part in pixels.split(size)]
+    parts = [torch.addmm(length, part, palette.T, alpha=-2).argmin(1) for part in torch.split(pixels, size)]
     return torch.cat(parts) if parts else pixels.new_zeros(0, dtype=torch.int64)
 
 
