@@ -246,11 +246,11 @@ def _data_pass(name: str, world: WorldLike, camera: Camera, met: _Met) -> npt.ND
         found = _instances(world, met)
     else:
         return contours(
-            np.where(nothing, NOTHING, met.reach).reshape(shape),
+            met.reach.reshape(shape),
             met.normals.reshape(*shape, 3),
             _instances(world, met).reshape(shape),
             met.labels.reshape(shape),
-            met.rays.astype(np.float32).reshape(*shape, 3),
+            met.rays.reshape(*shape, 3),
         )
     return found.reshape(*shape, *found.shape[1:])
 

@@ -159,7 +159,7 @@ def fall_rain(image: Any, strength: Any, slant: Any, time: Any, fr: Any, fg: Any
                 off = (column - i - middle) / thin
                 along = row - j
                 part = math.exp(-off * off) * along * (1.0 - along) * 4.0
-                cover += part * min(1.0, 0.07 * height / across) * (0.34, 0.26, 0.2)[sheet]
+                cover += part * min(1.0, 0.07 * height / across) ** 0.5 * (0.3, 0.23, 0.18)[sheet]
             cover = min(cover * (0.5 + 0.6 * strength), 0.6)
             image[y, x, 0] += cover * (fr - 0.6 * image[y, x, 0])
             image[y, x, 1] += cover * (fg - 0.6 * image[y, x, 1])
