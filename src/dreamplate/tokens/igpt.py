@@ -198,8 +198,8 @@ class ImageGpt(nn.Module):
 
     def _features(self) -> Tensor:
         angles = self.palette @ self.waves
-        scale = float(self.waves.shape[1]) ** -0.5
-        return torch.cat([angles.sin(), angles.cos()], 1) * scale
+        found: Tensor = torch.cat([angles.sin(), angles.cos()], 1) * self.waves.shape[1] ** -0.5
+        return found
 
     def _enter(self, tokens: Tensor, start: int, stop: int, colours: Tensor) -> Tensor:
         """Return what goes into the first block at places ``start`` to ``stop - 1``."""
