@@ -210,7 +210,7 @@ def _numbers(spec: WorldSpec, draws: np.random.Generator, forest_from: float) ->
         "forest_from": forest_from,
         "tree_line": {"mountains": 330.0 + 160.0 * share, "snow": 300.0, "canyon": 60.0}.get(biome, NEVER),
         "fields": float(biome == "plains" or (biome == "hills" and chance < 0.3 and spec.season != "winter")),
-        "strata": {"canyon": 1.0, "desert": 1.0}.get(biome, 0.0),
+        "strata": {"canyon": 1.0, "desert": 1.0, "coast": 0.95}.get(biome, 0.0),
         "ripples": float(biome == "desert"),
         "wind": spec.wind * (1.6 if spec.weather == "storm" else 1.0),
         "water_kind": float(WATERS.index(spec.water)),

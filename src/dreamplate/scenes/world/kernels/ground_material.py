@@ -80,12 +80,14 @@ def ground_material(x: Any, y: Any, z: Any, nx: Any, ny: Any, nz: Any, t: Any, g
     width = PIXEL * t
     base = int(m[BASE])
     broad = noise2(x / 170.0 + 0.7, z / 170.0, seed + 30) * _seen(170.0, width)
+    sx = x + 0.55 * y  # noise that also runs down a wall
+    sz = z - 0.83 * y
     see_mid = _seen(14.0, width)
-    middle = noise2(x / 14.0, z / 14.0, seed + 31) * see_mid if see_mid > 0.0 else 0.0
+    middle = noise2(sx / 14.0, sz / 14.0, seed + 31) * see_mid if see_mid > 0.0 else 0.0
     see_fine = _seen(1.7, width)
-    fine = noise2(x / 1.7, z / 1.7, seed + 32) * see_fine if see_fine > 0.0 else 0.0
+    fine = noise2(sx / 1.7, sz / 1.7, seed + 32) * see_fine if see_fine > 0.0 else 0.0
     see_grain = _seen(0.35, width)
-    grain = noise2(x / 0.35, z / 0.35, seed + 33) * see_grain if see_grain > 0.0 else 0.0
+    grain = noise2(sx / 0.35, sz / 0.35, seed + 33) * see_grain if see_grain > 0.0 else 0.0
     mixed = 0.55 * broad + 0.3 * middle + 0.2 * fine
     above = y - g.water
     rough = 0.9
