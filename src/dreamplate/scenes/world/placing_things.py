@@ -408,9 +408,12 @@ def _span(plan: Plan, thing: ThingSpec, group: int, rng: np.random.Generator) ->
     """Put a bridge down where both its ends stand on land, and it is seen from a side."""
     tries, wet = 420, plan.spec.water == "river"
     low, high = {"near": (34.0, 70.0), "middle": (55.0, 120.0), "far": (100.0, 220.0)}[thing.distance]
-    away = rng.uniform(low, high, tries)
+    away = rng.uniform(low, high, 4000)
     centre = {"left": -0.4, "centre": 0.0, "right": 0.4}[thing.side]
-    x, z = plan.eye.polar(np.clip(centre + rng.uniform(-0.35, 0.35, tries), -0.7, 0.7), away)
+    x, z = plan.eye.polar(np.clip(centre + rng.uniform(-0.45, 0.45, 4000), -0.7, 0.7), away)
+    # Of a river only its middle will do.
+    kept = np.argsort(plan.shape.shore(x, z), kind="stable")[:tries] if wet else np.arange(tries)
+    x, z = x[kept], z[kept]
     turn = rng.uniform(0, math.pi, tries)
     half = 22.0 * rng.uniform(0.55, 1.7, tries)
     ax, az = np.cos(turn), -np.sin(turn)
