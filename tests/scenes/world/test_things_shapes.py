@@ -17,10 +17,8 @@ def mixed(seed):
 
 
 def distances(name, points, seed, swing=0.3, fine=0):
-    number = SHAPES[name].number
-    return np.array(
-        [shape_distance(number, *point, mixed(seed), swing, fine)[0] for point in points.tolist()]
-    )
+    number, bits = SHAPES[name].number, mixed(seed)
+    return np.array([shape_distance(number, *point, bits, swing, fine)[0] for point in points.tolist()])
 
 
 def around(name, count, draws, wider=1.2):
