@@ -249,20 +249,18 @@ def pyramid(x: Any, y: Any, z: Any, seed: Any, fine: Any) -> Any:
     """A pyramid of 60 by 38 metres: of blocks in fine courses, or of seven high steps with a stair."""
     wide = max(abs(x), abs(z))
     if seed & 3 == 0:
+        stair = max(abs(x) - 3.0, (y - 46.2 - 1.25 * z) * 0.62, y - 36.4, z, -6.0 - y)
+        own = TRIM if abs(x) > 2.4 else SAND
         d = ridge(wide, y, 45.2, 5.2 / 3.9)  # touches all edges
         if d > 0.6:
-            return d, SAND
+            return pick(d, SAND, stair, own)
         number = math.floor(y / 5.2)
         d = 1e9
         for i in range(-1, 2):
             step = min(max(number + i, 0.0), 6.0)
             low = -6.0 if step == 0.0 else 5.2 * step
             d = min(d, max(wide - 30.0 + 3.9 * step, y - 5.2 * (step + 1.0), low - y))
-        part = SAND
-        stair = max(abs(x) - 3.0, (y - 38.4 + (-z) * 1.2) * 0.64, y - 36.4, z, -6.0 - y)
-        if stair < d:
-            d = stair
-            part = TRIM if abs(x) > 2.4 else SAND
+        d, part = pick(d, SAND, stair, own)
         d = min(d, max(wide - 3.4, 36.0 - y, y - 38.6, -max(abs(x) - 1.0, y - 38.0)))
         return d, part
     d = ridge(wide, y, 38.0, 38.0 / 30.0)
