@@ -66,7 +66,7 @@ def facts_of(
         "season": spec.season,
         "biome": spec.biome,
     }
-    found |= _things(world, instances)
+    found |= _things(world, instances, camera)
     land = sum(share[name] for name in _LAND)
     snow = share["snow"] / max(land, 1e-9)
     found["snow"] = "yes" if share["snow"] > 0.02 and snow > 0.3 and spec.biome != "desert" else "no"
@@ -102,7 +102,7 @@ def _shares(labels: Ids) -> dict[str, float]:
     return {name: float(counts[number]) / labels.size for name, number in CLASSES.items()}
 
 
-def _things(world: World, instances: Ids) -> dict[str, str]:
+def _things(world: World, instances: Ids, camera: Camera) -> dict[str, str]:
     """Return facts about the things in the picture, those the world was made for first."""
     numbers = np.asarray(instances, np.int64).ravel()
     counts = np.bincount(numbers, minlength=1).astype(float) / numbers.size
@@ -132,7 +132,8 @@ def _things(world: World, instances: Ids) -> dict[str, str]:
     middle = (float(np.nonzero(where)[1].mean()) + 0.5) / where.shape[1]
     found["side"] = "left" if middle < 0.42 else "right" if middle > 0.58 else "centre"
     total = sum(share for _, _, share in main)
-    found["size"] = "small" if total < 0.012 else "large" if total > 0.09 else "medium"
+    near = min(math.dist(standing.place, camera.position) for _, standing, _ in main)
+    found["size"] = "small" if total < 0.012 and near > 60 else "large" if total > 0.09 else "medium"
     found["site"] = main[0][1].site or "none"
     found["second"] = _noun(order[1], large[order[1]]) if len(order) > 1 else "none"
     found["second_count"] = _count(order[1], large[order[1]]) if len(order) > 1 else "0"

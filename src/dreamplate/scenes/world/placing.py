@@ -127,7 +127,7 @@ SITES: dict[str, SiteRule] = {
     "pyramid": SiteRule(34.0, 38.0, 64.0, rough=9.0),
     "boat": SiteRule(5.0, 11.5, 9.0, "water"),
     "rowboat": SiteRule(2.5, 1.2, 4.2, "water"),
-    "campfire": SiteRule(1.5, 4.5, 3.0, rough=0.6),
+    "campfire": SiteRule(1.5, 3.4, 2.6, rough=0.6),
 }
 """Kind → what it asks; sizes as those of `shapes.SHAPES` at size 1."""
 
