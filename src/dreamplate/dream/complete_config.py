@@ -70,7 +70,7 @@ class CompleteConfig:
     """What ranks them: bridge (built in), clip:MODEL, transformers:FOLDER, or several: 2*clip:a + bridge."""
     seed: Annotated[int, Bounds(ge=0, lt=2**63)] = 0
     """Number that every random draw follows from; no candidate depends on how many there are."""
-    temperature: Annotated[float, Bounds(ge=0, le=100)] = 1.0
+    temperature: Annotated[float, Bounds(ge=0, le=100)] = 0.9
     """How freely tokens are drawn: 0 takes the likeliest, 1 draws as learnt."""
     top_k: Annotated[int, Bounds(ge=0, le=1_000_000)] = 40
     """How many of the likeliest tokens are drawn from; 0: all."""
