@@ -7,7 +7,7 @@ biome           as in the spec                      ground       what covers mos
 landmark        main kind of thing, or none         trees        kind, or none
 count           0 1 2 3 many: of the landmark       forest       none few many
 side            left centre right: of it            water        none sea lake river
-size            small medium large: of it           road         yes no
+size            small (and far), medium, large      road         yes no
 site            key of `words.SITES`, or none       sky          none some much
 second          another kind, or none               moon         yes, where it is in the picture
 second_count    of that                             behind       yes, where land rises behind
