@@ -169,12 +169,11 @@ class LightData(NamedTuple):
     Attributes:
         sun: ``(3,)`` unit vector towards the sun, or the moon at night: the light that casts shadows.
         sun_colour: ``(3,)`` its irradiance on a surface facing it.
-        numbers: All else, in an order that `kernels.sky` knows: zenith and horizon colours, clouds, fog,
-            stars, rain, wetness, exposure.
+        numbers: All of it, these three as well, in the order of `light_layout`; kernels are given this alone.
         seed: Of clouds and stars.
     """
 
     sun: Floats
     sun_colour: Floats
-    numbers: Floats
+    numbers: Doubles
     seed: int

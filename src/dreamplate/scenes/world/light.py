@@ -163,11 +163,11 @@ def make_light(spec: WorldSpec) -> LightData:
     put(at.FALLOFF, falloff)
     put(at.GLINT, (0.5 + 0.5 * spec.moon if night > 0.5 else float(sun[1] > -0.01)) * (1 - air.grey) ** 2)
     put(at.MILK, 0.11 * stars * air.stars * float(mood[6] > 0.3) * (1 - 0.6 * spec.moon))
+    key = _lifted(key)
+    seed = int(spec.seed % (1 << 31))
+    put(at.KEY, key, colours.sun, float(seed))
     return LightData(
-        sun=_lifted(key).astype(np.float32),
-        sun_colour=colours.sun.astype(np.float32),
-        numbers=n.astype(np.float32),
-        seed=int(spec.seed % (1 << 31)),
+        sun=key.astype(np.float32), sun_colour=colours.sun.astype(np.float32), numbers=n, seed=seed
     )
 
 

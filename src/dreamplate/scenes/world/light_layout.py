@@ -1,6 +1,7 @@
-"""Where each number of light, sky and air stands in ``LightData.numbers``; kernels take these as constants.
+"""Where each number of light, sky and air stands in ``LightData.numbers``.
 
-A colour takes three places. Radiances are already exposed: 1 is display white.
+Kernels take these as constants, and the numbers alone: a compiled function counts references to every array
+that it is given. A colour takes three places. Radiances are already exposed: 1 is display white.
 """
 
 from __future__ import annotations
@@ -95,5 +96,11 @@ GLINT = 81
 """How much the sun or moon glitters on water: nothing while it is below the horizon."""
 FALLOFF = 82
 """How fast the colour of the horizon gives way above it."""
-COUNT = 83
+KEY = 83
+"""Unit vector towards the light that casts shadows: ``LightData.sun``."""
+KEY_COLOUR = 86
+"""Its colour: ``LightData.sun_colour``."""
+SEED = 89
+"""Of clouds and stars: ``LightData.seed``."""
+COUNT = 90
 """How many numbers there are."""

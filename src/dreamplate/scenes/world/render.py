@@ -150,7 +150,7 @@ def _paint(world: WorldLike, camera: Camera, time: float, met: _Met, light: bool
     lamps = lamps_of(world.things, world.light, eye)
     blocks = -(-len(met.rays) // BLOCK)
     paint(_order(blocks), eye, met.rays, 1 / max(camera.fx, camera.fy), light, full, float(time),
-          world.ground.data, world.things, world.light, lamps,
+          world.ground.data, world.things, world.light.numbers, lamps,
           met.colour, met.reach, met.kinds, met.rows, met.normals, met.albedo, met.labels)  # fmt: skip
 
 

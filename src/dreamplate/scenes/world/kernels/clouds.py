@@ -20,8 +20,10 @@ from dreamplate.scenes.world.light_layout import (
     DEEP,
     DENSE,
     FADE,
+    KEY,
     LIT,
     SCALE,
+    SEED,
     SHADE,
     WIND,
 )
@@ -38,15 +40,14 @@ def _excess(x: Any, h: Any, z: Any, octaves: Any, light: Any) -> Any:
 
     Deviations of the noise. Octaves are added while they can still lift it above.
     """
-    n = light.numbers
-    bar = n[COVER] + 1.5 * h * h + max(0.0, 1.0 - 12.0 * h)
-    x /= n[SCALE]
+    bar = light[COVER] + 1.5 * h * h + max(0.0, 1.0 - 12.0 * h)
+    x /= light[SCALE]
     y = 0.55 * h
-    z /= n[SCALE]
+    z /= light[SCALE]
     value = 0.0
     weight = 3.1
     for octave in range(octaves):
-        value += weight * noise3(x, y, z, light.seed + 21 + octave)
+        value += weight * noise3(x, y, z, int(light[SEED]) + 21 + octave)
         if value + 0.6 * weight < bar:
             return -1.0
         weight *= 0.5
@@ -72,43 +73,42 @@ def clouds(dx: Any, dy: Any, dz: Any, mu: Any, time: Any, light: Any) -> Any:
         time: Seconds.
         light: Light.
     """
-    n = light.numbers
-    if n[DENSE] <= 0.0 or dy < 0.004:
+    if light[DENSE] <= 0.0 or dy < 0.004:
         return 0.0, 0.0, 0.0, 1.0, 1.0
     rise = dy + 0.026
-    start = n[BASE] / rise
-    span = n[DEEP] / rise
-    fade = math.exp(-((start / n[FADE]) ** 2))
-    octaves = 5 if start < 9.0 * n[SCALE] else 3
+    start = light[BASE] / rise
+    span = light[DEEP] / rise
+    fade = math.exp(-((start / light[FADE]) ** 2))
+    octaves = 5 if start < 9.0 * light[SCALE] else 3
     through = 1.0
     r = 0.0
     g = 0.0
     b = 0.0
-    lx = light.sun[0]
-    ly = max(light.sun[1], 0.12)
-    lz = light.sun[2]
+    lx = light[KEY]
+    ly = max(light[KEY + 1], 0.12)
+    lz = light[KEY + 2]
     forward = max(mu, 0.0)
     forward *= forward
     forward *= forward
     for step in range(STEPS):
         h = (step + 0.5) / STEPS
         t = start + span * h
-        x = dx * t + n[WIND] * time
-        z = dz * t + n[WIND + 1] * time
+        x = dx * t + light[WIND] * time
+        z = dz * t + light[WIND + 1] * time
         excess = _excess(x, h, z, octaves, light)
         if excess > 0.0:
             dense = min(0.9 * excess, 1.0)
-            reach = 0.28 * n[SCALE]
+            reach = 0.28 * light[SCALE]
             more = _density(x + lx * reach, min(h + 0.25 * ly, 1.0), z + lz * reach, 2, light)
             sunlit = math.exp(-1.7 * more) * (0.45 + 0.55 * h)
             sunlit += forward * (1.0 - dense) * 0.9
             deep = max(0.25, 1.15 - 0.22 * max(excess - 0.4, 0.0))
-            part = 1.0 - math.exp(-n[DENSE] * dense * (1.0 + 0.4 * (1.0 / (dy + 0.3) - 0.77)))
+            part = 1.0 - math.exp(-light[DENSE] * dense * (1.0 + 0.4 * (1.0 / (dy + 0.3) - 0.77)))
             a = part * through
             ground = (0.75 + 0.25 * h) * deep
-            r += a * (n[SHADE] * ground + sunlit * deep * n[LIT])
-            g += a * (n[SHADE + 1] * ground + sunlit * deep * n[LIT + 1])
-            b += a * (n[SHADE + 2] * ground + sunlit * deep * n[LIT + 2])
+            r += a * (light[SHADE] * ground + sunlit * deep * light[LIT])
+            g += a * (light[SHADE + 1] * ground + sunlit * deep * light[LIT + 1])
+            b += a * (light[SHADE + 2] * ground + sunlit * deep * light[LIT + 2])
             through -= a
             if through < 0.02:
                 through = 0.0
@@ -119,25 +119,24 @@ def clouds(dx: Any, dy: Any, dz: Any, mu: Any, time: Any, light: Any) -> Any:
 @scalar
 def cirrus(dx: Any, dy: Any, dz: Any, mu: Any, time: Any, light: Any) -> Any:
     """Return light of the high layer in a direction, premultiplied, and what share shows through."""
-    n = light.numbers
-    if n[CIRRUS] <= 0.0 or dy < 0.01:
+    if light[CIRRUS] <= 0.0 or dy < 0.01:
         return 0.0, 0.0, 0.0, 1.0
     t = 5.0 / (dy + 0.05)
-    x = dx * t + 0.0012 * n[WIND] * time
-    z = dz * t + 0.0012 * n[WIND + 1] * time
-    turn = 0.7 + 0.001 * (light.seed % 1000)
+    x = dx * t + 0.0012 * light[WIND] * time
+    z = dz * t + 0.0012 * light[WIND + 1] * time
+    turn = 0.7 + 0.001 * (int(light[SEED]) % 1000)
     u = x * math.cos(turn) + z * math.sin(turn)
     v = z * math.cos(turn) - x * math.sin(turn)
-    bend = fbm2(u * 0.12, v * 0.12, 2, light.seed + 31)
-    value = fbm2(u * 0.13 + bend, v * 0.45 + 2.2 * bend, 4, light.seed + 33)
-    patch = fbm2(u * 0.05 + 3.0, v * 0.06, 2, light.seed + 35)
+    bend = fbm2(u * 0.12, v * 0.12, 2, int(light[SEED]) + 31)
+    value = fbm2(u * 0.13 + bend, v * 0.45 + 2.2 * bend, 4, int(light[SEED]) + 33)
+    patch = fbm2(u * 0.05 + 3.0, v * 0.06, 2, int(light[SEED]) + 35)
     veil = min(max(2.0 * value + 1.6 * patch + 0.25, 0.0), 1.0)
-    a = n[CIRRUS] * veil * min(1.0, dy * 9.0)
+    a = light[CIRRUS] * veil * min(1.0, dy * 9.0)
     bright = 0.8 + 0.5 * max(mu, 0.0) ** 8
     return (
-        a * bright * n[CIRRUS_COLOUR],
-        a * bright * n[CIRRUS_COLOUR + 1],
-        a * bright * n[CIRRUS_COLOUR + 2],
+        a * bright * light[CIRRUS_COLOUR],
+        a * bright * light[CIRRUS_COLOUR + 1],
+        a * bright * light[CIRRUS_COLOUR + 2],
         1.0 - a,
     )
 
@@ -145,11 +144,14 @@ def cirrus(dx: Any, dy: Any, dz: Any, mu: Any, time: Any, light: Any) -> Any:
 @scalar
 def cloud_shadow(x: Any, y: Any, z: Any, time: Any, light: Any) -> Any:
     """Return what share of the sun's light low clouds let through to a point."""
-    n = light.numbers
-    if n[CLOUD_SHADOW] <= 0.0 or n[DENSE] <= 0.0:
+    if light[CLOUD_SHADOW] <= 0.0 or light[DENSE] <= 0.0:
         return 1.0
-    t = (n[BASE] + 0.3 * n[DEEP] - y) / max(light.sun[1], 0.15)
+    t = (light[BASE] + 0.3 * light[DEEP] - y) / max(light[KEY + 1], 0.15)
     dense = _density(
-        x + light.sun[0] * t + n[WIND] * time, 0.3, z + light.sun[2] * t + n[WIND + 1] * time, 2, light
+        x + light[KEY] * t + light[WIND] * time,
+        0.3,
+        z + light[KEY + 2] * t + light[WIND + 1] * time,
+        2,
+        light,
     )
-    return 1.0 - n[CLOUD_SHADOW] * min(1.0, 1.6 * dense)
+    return 1.0 - light[CLOUD_SHADOW] * min(1.0, 1.6 * dense)

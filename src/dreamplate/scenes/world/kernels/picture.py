@@ -105,7 +105,7 @@ def paint_one(
         eb = 0.0
         if what == THING:
             nx, ny, nz, ar, ag, ab, er, eg, eb, label, rough = thing_surface(row, x, y, z, t, time, things)
-            glow = 1.0 if label == FIRE else light.numbers[NIGHT]
+            glow = 1.0 if label == FIRE else light[NIGHT]
             er *= glow
             eg *= glow
             eb *= glow

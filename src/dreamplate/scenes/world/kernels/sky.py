@@ -34,6 +34,7 @@ from dreamplate.scenes.world.light_layout import (
     MOON_COLOUR,
     MOON_SHARE,
     MOON_SIDE,
+    SEED,
     SIDE,
     STARS,
     SUN,
@@ -58,27 +59,26 @@ def smooth(low: Any, high: Any, x: Any) -> Any:
 @scalar
 def gradient(dx: Any, dy: Any, dz: Any, light: Any) -> Any:
     """Return the colour of the bare sky in a direction: no disc, no stars, no clouds."""
-    n = light.numbers
     y = max(dy, 0.0)
-    sx = n[SUN]
-    sz = n[SUN + 2]
+    sx = light[SUN]
+    sz = light[SUN + 2]
     flat = math.sqrt((dx * dx + dz * dz) * (sx * sx + sz * sz)) + 1e-9
     side = 0.5 + 0.5 * (dx * sx + dz * sz) / flat
     side *= side * (3.0 - 2.0 * side)
     side *= 0.4 + 0.6 * side
-    near = math.exp(-n[FALLOFF] * y)
+    near = math.exp(-light[FALLOFF] * y)
     wide = math.exp(-2.3 * y)
     px = dx - sx
-    py = (y - max(n[SUN + 1], -0.03)) * n[GLOW_FLAT]
+    py = (y - max(light[SUN + 1], -0.03)) * light[GLOW_FLAT]
     pz = dz - sz
-    away = (px * px + py * py + pz * pz) / n[GLOW_WIDTH]
+    away = (px * px + py * py + pz * pz) / light[GLOW_WIDTH]
     glow = math.exp(-away) + 1.5 * math.exp(-12.0 * away)
-    r = n[ZENITH] + wide * (n[MIDDLE] - n[ZENITH])
-    g = n[ZENITH + 1] + wide * (n[MIDDLE + 1] - n[ZENITH + 1])
-    b = n[ZENITH + 2] + wide * (n[MIDDLE + 2] - n[ZENITH + 2])
-    r += near * (n[AWAY] + side * (n[TOWARDS] - n[AWAY]) - r) + glow * n[GLOW]
-    g += near * (n[AWAY + 1] + side * (n[TOWARDS + 1] - n[AWAY + 1]) - g) + glow * n[GLOW + 1]
-    b += near * (n[AWAY + 2] + side * (n[TOWARDS + 2] - n[AWAY + 2]) - b) + glow * n[GLOW + 2]
+    r = light[ZENITH] + wide * (light[MIDDLE] - light[ZENITH])
+    g = light[ZENITH + 1] + wide * (light[MIDDLE + 1] - light[ZENITH + 1])
+    b = light[ZENITH + 2] + wide * (light[MIDDLE + 2] - light[ZENITH + 2])
+    r += near * (light[AWAY] + side * (light[TOWARDS] - light[AWAY]) - r) + glow * light[GLOW]
+    g += near * (light[AWAY + 1] + side * (light[TOWARDS + 1] - light[AWAY + 1]) - g) + glow * light[GLOW + 1]
+    b += near * (light[AWAY + 2] + side * (light[TOWARDS + 2] - light[AWAY + 2]) - b) + glow * light[GLOW + 2]
     return r, g, b
 
 
@@ -91,12 +91,12 @@ def _stars(dx: Any, dy: Any, dz: Any, wide: Any, light: Any) -> Any:
     i = math.floor(qx)
     j = math.floor(qy)
     k = math.floor(qz)
-    lot = hash_unit(int(i), int(j), int(k), light.seed)
+    lot = hash_unit(int(i), int(j), int(k), int(light[SEED]))
     if lot > 0.22:
         return 0.0, 0.0
-    ex = qx - i - 0.25 - 0.5 * hash_unit(int(i), int(j), int(k), light.seed + 1)
-    ey = qy - j - 0.25 - 0.5 * hash_unit(int(i), int(j), int(k), light.seed + 2)
-    ez = qz - k - 0.25 - 0.5 * hash_unit(int(i), int(j), int(k), light.seed + 3)
+    ex = qx - i - 0.25 - 0.5 * hash_unit(int(i), int(j), int(k), int(light[SEED]) + 1)
+    ey = qy - j - 0.25 - 0.5 * hash_unit(int(i), int(j), int(k), int(light[SEED]) + 2)
+    ez = qz - k - 0.25 - 0.5 * hash_unit(int(i), int(j), int(k), int(light[SEED]) + 3)
     along = ex * dx + ey * dy + ez * dz
     off = ex * ex + ey * ey + ez * ez - along * along
     radius = max(0.05, 0.42 * wide * cells)
@@ -108,21 +108,20 @@ def _stars(dx: Any, dy: Any, dz: Any, wide: Any, light: Any) -> Any:
 @scalar
 def _night(dx: Any, dy: Any, dz: Any, wide: Any, light: Any) -> Any:
     """Return light of stars and the milky way."""
-    n = light.numbers
     spot, tint = _stars(dx, dy, dz, wide, light)
-    spot *= n[STARS]
+    spot *= light[STARS]
     low = smooth(0.0, 0.16, dy)
     spot *= low
     turn = (tint * 37.0) % 1.0
     r = spot * (0.8 + 0.4 * turn)
     g = spot * 0.95
     b = spot * (1.2 - 0.4 * turn)
-    if n[MILK] > 0.0:
-        lean = hash_unit(1, 2, 3, light.seed) - 0.5
+    if light[MILK] > 0.0:
+        lean = hash_unit(1, 2, 3, int(light[SEED])) - 0.5
         across = 0.75 * dx + 0.45 * dy + lean * dz
         band = math.exp(-9.0 * across * across)
-        cloud = 0.55 + 1.6 * fbm3(3.0 * dx, 3.0 * dy, 3.0 * dz, 4, light.seed + 7)
-        milk = n[MILK] * band * low * max(cloud, 0.0)
+        cloud = 0.55 + 1.6 * fbm3(3.0 * dx, 3.0 * dy, 3.0 * dz, 4, int(light[SEED]) + 7)
+        milk = light[MILK] * band * low * max(cloud, 0.0)
         r += milk * 0.85
         g += milk * 0.9
         b += milk * 1.25
@@ -132,18 +131,17 @@ def _night(dx: Any, dy: Any, dz: Any, wide: Any, light: Any) -> Any:
 @scalar
 def _moon(dx: Any, dy: Any, dz: Any, wide: Any, light: Any) -> Any:
     """Return cover of the disc and its light, and the light around it."""
-    n = light.numbers
-    if n[MOON_SHARE] <= 0.0:
+    if light[MOON_SHARE] <= 0.0:
         return 0.0, 0.0, 0.0
-    mx = n[MOON]
-    my = n[MOON + 1]
-    mz = n[MOON + 2]
+    mx = light[MOON]
+    my = light[MOON + 1]
+    mz = light[MOON + 2]
     mu = dx * mx + dy * my + dz * mz
     if mu < 0.5:
         return 0.0, 0.0, 0.0
     apart = 2.0 * (1.0 - mu)
     around = 0.12 * math.exp(-apart / 0.03) + 0.2 * math.exp(-apart / 0.004)
-    around *= 0.15 + 0.85 * n[MOON_SHARE]
+    around *= 0.15 + 0.85 * light[MOON_SHARE]
     flat = math.sqrt(mx * mx + mz * mz) + 1e-9
     u = (dx * (-mz) + dz * mx) / flat / MOON_SIZE
     up = (dy - my * mu) / (flat + 1e-9) / MOON_SIZE
@@ -152,9 +150,9 @@ def _moon(dx: Any, dy: Any, dz: Any, wide: Any, light: Any) -> Any:
     disc = 1.0 - smooth(1.0 - edge, 1.0 + edge, far)
     if disc <= 0.0:
         return 0.0, 0.0, around
-    bound = (1.0 - 2.0 * n[MOON_SHARE]) * math.sqrt(max(1.0 - up * up, 0.0))
-    lit = smooth(bound - 0.12 - edge, bound + 0.12 + edge, u * n[MOON_SIDE])
-    face = 0.85 + 0.35 * noise2(u * 1.7 + 5.0, up * 1.7, light.seed + 11)
+    bound = (1.0 - 2.0 * light[MOON_SHARE]) * math.sqrt(max(1.0 - up * up, 0.0))
+    lit = smooth(bound - 0.12 - edge, bound + 0.12 + edge, u * light[MOON_SIDE])
+    face = 0.85 + 0.35 * noise2(u * 1.7 + 5.0, up * 1.7, int(light[SEED]) + 11)
     return disc, lit * face, around
 
 
@@ -170,33 +168,32 @@ def sky(dx: Any, dy: Any, dz: Any, time: Any, wide: Any, light: Any) -> Any:
         wide: Angle of a pixel in radians: nothing is drawn finer.
         light: Light.
     """
-    n = light.numbers
     r, g, b = gradient(dx, dy, dz, light)
     low = dy
     dy = max(dy, 0.006)
-    if n[STARS] > 0.0:
+    if light[STARS] > 0.0:
         sr, sg, sb = _night(dx, dy, dz, wide, light)
         r += sr
         g += sg
         b += sb
     disc, face, around = _moon(dx, dy, dz, wide, light)
-    r += around * n[MOON_COLOUR]
-    g += around * n[MOON_COLOUR + 1]
-    b += around * n[MOON_COLOUR + 2]
+    r += around * light[MOON_COLOUR]
+    g += around * light[MOON_COLOUR + 1]
+    b += around * light[MOON_COLOUR + 2]
     if disc > 0.0:
-        r += disc * (face * n[MOON_COLOUR] - 0.5 * face * r)
-        g += disc * (face * n[MOON_COLOUR + 1] - 0.5 * face * g)
-        b += disc * (face * n[MOON_COLOUR + 2] - 0.5 * face * b)
-    mu = dx * n[SUN] + dy * n[SUN + 1] + dz * n[SUN + 2]
+        r += disc * (face * light[MOON_COLOUR] - 0.5 * face * r)
+        g += disc * (face * light[MOON_COLOUR + 1] - 0.5 * face * g)
+        b += disc * (face * light[MOON_COLOUR + 2] - 0.5 * face * b)
+    mu = dx * light[SUN] + dy * light[SUN + 1] + dz * light[SUN + 2]
     if mu > 0.98:
         angle = math.sqrt(max(2.0 * (1.0 - mu), 0.0))
-        edge = max(0.25 * n[DISC_SIZE], 0.6 * wide)
-        shine = 1.0 - smooth(n[DISC_SIZE] - edge, n[DISC_SIZE] + edge, angle)
+        edge = max(0.25 * light[DISC_SIZE], 0.6 * wide)
+        shine = 1.0 - smooth(light[DISC_SIZE] - edge, light[DISC_SIZE] + edge, angle)
         if low < 0.0:
             shine *= max(0.0, 1.0 + low * 50.0)
-        r += shine * n[DISC]
-        g += shine * n[DISC + 1]
-        b += shine * n[DISC + 2]
+        r += shine * light[DISC]
+        g += shine * light[DISC + 1]
+        b += shine * light[DISC + 2]
     cr, cg, cb, through = cirrus(dx, dy, dz, mu, time, light)
     r = r * through + cr
     g = g * through + cg
@@ -218,23 +215,21 @@ def sky(dx: Any, dy: Any, dz: Any, time: Any, wide: Any, light: Any) -> Any:
 
 @scalar
 def _fog_colour(dx: Any, dy: Any, dz: Any, light: Any) -> Any:
-    n = light.numbers
     er, eg, eb = gradient(dx, 0.03 + 0.5 * max(dy, 0.0), dz, light)
-    share = n[FOG_SHARE]
+    share = light[FOG_SHARE]
     return (
-        er + share * (n[FOG_COLOUR] - er),
-        eg + share * (n[FOG_COLOUR + 1] - eg),
-        eb + share * (n[FOG_COLOUR + 2] - eb),
+        er + share * (light[FOG_COLOUR] - er),
+        eg + share * (light[FOG_COLOUR + 1] - eg),
+        eb + share * (light[FOG_COLOUR + 2] - eb),
     )
 
 
 @scalar
 def _veil(dy: Any, light: Any) -> Any:
     """Return how much of the sky the fog hides, seen from its base."""
-    n = light.numbers
-    if n[FOG] <= 0.0:
+    if light[FOG] <= 0.0:
         return 0.0
-    return 1.0 - math.exp(-0.6 * n[FOG] * n[FOG_SPAN] / max(dy, 0.004))
+    return 1.0 - math.exp(-0.6 * light[FOG] * light[FOG_SPAN] / max(dy, 0.004))
 
 
 @scalar
@@ -252,23 +247,22 @@ def air(
     light: Any,
 ) -> Any:
     """Return a radiance as seen through ``t`` metres of air from a point, haze and fog in between."""
-    n = light.numbers
     er, eg, eb = gradient(dx, max(dy, 0.0) * 0.5 + 0.02, dz, light)
-    keep = math.exp(-n[HAZE] * t)
+    keep = math.exp(-light[HAZE] * t)
     r = r * keep + (1.0 - keep) * er
-    keep = math.exp(-n[HAZE + 1] * t)
+    keep = math.exp(-light[HAZE + 1] * t)
     g = g * keep + (1.0 - keep) * eg
-    keep = math.exp(-n[HAZE + 2] * t)
+    keep = math.exp(-light[HAZE + 2] * t)
     b = b * keep + (1.0 - keep) * eb
-    if n[FOG] > 0.0:
+    if light[FOG] > 0.0:
         # The integral of exp(-(y - base) / span) along the ray (Quilez, "Better fog", 2010).
-        start = math.exp(-max(min((oy - n[FOG_BASE]) / n[FOG_SPAN], 60.0), -1.0))
-        rise = dy * t / n[FOG_SPAN]
+        start = math.exp(-max(min((oy - light[FOG_BASE]) / light[FOG_SPAN], 60.0), -1.0))
+        rise = dy * t / light[FOG_SPAN]
         if rise > 1e-4 or rise < -1e-4:
             path = t * (1.0 - math.exp(-max(min(rise, 60.0), -3.0))) / max(min(rise, 60.0), -3.0)
         else:
             path = t
-        keep = math.exp(-n[FOG] * start * path)
+        keep = math.exp(-light[FOG] * start * path)
         er, eg, eb = _fog_colour(dx, dy, dz, light)
         r = r * keep + (1.0 - keep) * er
         g = g * keep + (1.0 - keep) * eg
@@ -279,13 +273,12 @@ def air(
 @scalar
 def ambient(nx: Any, ny: Any, nz: Any, light: Any) -> Any:
     """Return light from sky and ground on a surface of a normal, over pi: times albedo it is radiance."""
-    n = light.numbers
     up = 0.5 + 0.5 * ny
     down = 1.0 - up
-    flat = math.sqrt(n[SUN] * n[SUN] + n[SUN + 2] * n[SUN + 2]) + 1e-9
-    side = max(0.0, 0.35 + 0.65 * (nx * n[SUN] + nz * n[SUN + 2]) / flat)
+    flat = math.sqrt(light[SUN] * light[SUN] + light[SUN + 2] * light[SUN + 2]) + 1e-9
+    side = max(0.0, 0.35 + 0.65 * (nx * light[SUN] + nz * light[SUN + 2]) / flat)
     return (
-        up * n[UP] + down * n[DOWN] + side * n[SIDE],
-        up * n[UP + 1] + down * n[DOWN + 1] + side * n[SIDE + 1],
-        up * n[UP + 2] + down * n[DOWN + 2] + side * n[SIDE + 2],
+        up * light[UP] + down * light[DOWN] + side * light[SIDE],
+        up * light[UP + 1] + down * light[DOWN + 1] + side * light[SIDE + 1],
+        up * light[UP + 2] + down * light[DOWN + 2] + side * light[SIDE + 2],
     )

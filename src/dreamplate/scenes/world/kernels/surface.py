@@ -14,7 +14,7 @@ from dreamplate.scenes.world.kernels.ground import ground_height, ground_shadow
 from dreamplate.scenes.world.kernels.noise import noise2
 from dreamplate.scenes.world.kernels.sky import ambient, gradient, smooth
 from dreamplate.scenes.world.kernels.things import thing_shadow
-from dreamplate.scenes.world.light_layout import SOFT, WET
+from dreamplate.scenes.world.light_layout import KEY, KEY_COLOUR, SOFT, WET
 
 __all__ = ["lamplight", "lit", "plain"]
 
@@ -68,13 +68,13 @@ def lamplight(x: Any, y: Any, z: Any, nx: Any, ny: Any, nz: Any, time: Any, lamp
 @scalar
 def plain(ar: Any, ag: Any, ab: Any, nx: Any, ny: Any, nz: Any, light: Any) -> Any:
     """Return light from a surface without looking for shadows; for what is seen in a mirror."""
-    facing = max(0.0, nx * light.sun[0] + ny * light.sun[1] + nz * light.sun[2])
-    facing = 0.75 * facing + 0.25 * light.numbers[SOFT] * (0.5 + 0.5 * ny)
+    facing = max(0.0, nx * light[KEY] + ny * light[KEY + 1] + nz * light[KEY + 2])
+    facing = 0.75 * facing + 0.25 * light[SOFT] * (0.5 + 0.5 * ny)
     r, g, b = ambient(nx, ny, nz, light)
     return (
-        ar * (0.8 * r + facing * light.sun_colour[0]),
-        ag * (0.8 * g + facing * light.sun_colour[1]),
-        ab * (0.8 * b + facing * light.sun_colour[2]),
+        ar * (0.8 * r + facing * light[KEY_COLOUR]),
+        ag * (0.8 * g + facing * light[KEY_COLOUR + 1]),
+        ab * (0.8 * b + facing * light[KEY_COLOUR + 2]),
     )
 
 
@@ -127,13 +127,12 @@ def lit(
         light: Light.
         lamps: See `lamplight`.
     """
-    n = light.numbers
-    lx = light.sun[0]
-    ly = light.sun[1]
-    lz = light.sun[2]
+    lx = light[KEY]
+    ly = light[KEY + 1]
+    lz = light[KEY + 2]
     leaves = label in (TREE, PLANT)
     facing = nx * lx + ny * ly + nz * lz
-    soft = n[SOFT]
+    soft = light[SOFT]
     wrap = 0.35 if leaves else 0.0
     front = max(0.0, (facing + wrap) / (1.0 + wrap))
     front = (1.0 - 0.5 * soft) * front + 0.5 * soft * (0.5 + 0.5 * ny)
@@ -168,19 +167,21 @@ def lit(
     warm = front * sun + bounce
     er, eg, eb = lamplight(x, y, z, nx, ny, nz, time, lamps)
     wet = 0.0
-    if n[WET] > 0.0 and not leaves and label != SNOW:
-        wet = n[WET] * (0.35 + 0.65 * max(ny, 0.0))
+    if light[WET] > 0.0 and not leaves and label != SNOW:
+        wet = light[WET] * (0.35 + 0.65 * max(ny, 0.0))
         dark = 1.0 - 0.42 * wet
         ar *= dark
         ag *= dark
         ab *= dark
-    rr = (
-        ar * (open_sky * r + warm * light.sun_colour[0] + er) + ar * behind * sun * 1.25 * light.sun_colour[0]
-    )
+    rr = ar * (open_sky * r + warm * light[KEY_COLOUR] + er) + ar * behind * sun * 1.25 * light[KEY_COLOUR]
     rg = (
-        ag * (open_sky * g + warm * light.sun_colour[1] + eg) + ag * behind * sun * 1.15 * light.sun_colour[1]
+        ag * (open_sky * g + warm * light[KEY_COLOUR + 1] + eg)
+        + ag * behind * sun * 1.15 * light[KEY_COLOUR + 1]
     )
-    rb = ab * (open_sky * b + warm * light.sun_colour[2] + eb) + ab * behind * sun * 0.5 * light.sun_colour[2]
+    rb = (
+        ab * (open_sky * b + warm * light[KEY_COLOUR + 2] + eb)
+        + ab * behind * sun * 0.5 * light[KEY_COLOUR + 2]
+    )
     gloss = 1.0 - rough
     if wet > 0.0 and ny > 0.8:
         pool = 1.0 if label == ROAD else 0.5
@@ -198,7 +199,7 @@ def lit(
         rb += share * (sb - rb)
         towards = max(0.0, mx * lx + my * ly + mz * lz)
         spark = gloss * gloss * (0.15 + fresnel) * sun * towards ** (8.0 + 90.0 * gloss) * 3.0
-        rr += spark * light.sun_colour[0]
-        rg += spark * light.sun_colour[1]
-        rb += spark * light.sun_colour[2]
+        rr += spark * light[KEY_COLOUR]
+        rg += spark * light[KEY_COLOUR + 1]
+        rb += spark * light[KEY_COLOUR + 2]
     return rr, rg, rb

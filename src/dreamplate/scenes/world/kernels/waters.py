@@ -23,7 +23,7 @@ from dreamplate.scenes.world.kernels.sky import air, ambient, sky
 from dreamplate.scenes.world.kernels.surface import plain
 from dreamplate.scenes.world.kernels.things import thing_hit, thing_shadow, thing_surface
 from dreamplate.scenes.world.kernels.water import water_blur, water_body, water_foam, water_normal
-from dreamplate.scenes.world.light_layout import GLINT, NIGHT, SOFT
+from dreamplate.scenes.world.light_layout import GLINT, KEY, KEY_COLOUR, NIGHT, SOFT
 
 __all__ = ["water_light"]
 
@@ -53,7 +53,7 @@ def _mirrored(
             row, x + mx * found, y + my * found, z + mz * found, t + found, time, things
         )
         r, g, b = plain(ar, ag, ab, nx, ny, nz, light)
-        glow = 1.0 if label == FIRE else light.numbers[NIGHT]
+        glow = 1.0 if label == FIRE else light[NIGHT]
         return air(r + glow * er, g + glow * eg, b + glow * eb, x, y, z, mx, my, mz, found, light)
     if near < 5000.0:
         px = x + mx * near
@@ -97,7 +97,6 @@ def water_light(
         things: Things.
         light: Light.
     """
-    n = light.numbers
     nx, ny, nz = water_normal(x, z, t, time, land)
     cos = -(dx * nx + dy * ny + dz * nz)
     if cos < 0.02:  # a facet that looks away cannot be seen
@@ -127,18 +126,18 @@ def water_light(
     sr = min(sr, top)
     sg = min(sg, top)
     sb = min(sb, top)
-    lx = light.sun[0]
-    ly = light.sun[1]
-    lz = light.sun[2]
+    lx = light[KEY]
+    ly = light[KEY + 1]
+    lz = light[KEY + 2]
     shine = ground_shadow(x, y + 0.1, z, lx, ly, lz, 6000.0, land)
     if shine > 0.0 and t < 900.0:
         shine *= thing_shadow(x, y + 0.1, z, lx, ly, lz, 400.0, time, things)
     shine *= cloud_shadow(x, y, z, time, light)
-    shine = n[SOFT] + (1.0 - n[SOFT]) * shine
+    shine = light[SOFT] + (1.0 - light[SOFT]) * shine
     ur, ug, ub = ambient(0.0, 1.0, 0.0, light)
-    ur += 0.55 * ly * shine * light.sun_colour[0]
-    ug += 0.55 * ly * shine * light.sun_colour[1]
-    ub += 0.55 * ly * shine * light.sun_colour[2]
+    ur += 0.55 * ly * shine * light[KEY_COLOUR]
+    ug += 0.55 * ly * shine * light[KEY_COLOUR + 1]
+    ub += 0.55 * ly * shine * light[KEY_COLOUR + 2]
     depth = max(y - ground_height(x, z, land), 0.0)
     ar, ag, ab, kr, kg, kb = water_body(depth * (1.0 + 0.6 * (1.0 - cos)), land)
     wr = ar * ur
@@ -162,10 +161,10 @@ def water_light(
         lobe = math.exp(-(1.0 / square - 1.0) / spread) / (spread * square * square)
         toward = (hx * lx + hy * ly + hz * lz) / length
         mirror = 0.02 + 0.98 * (1.0 - toward) ** 5
-        glint = n[GLINT] * shine * min(lobe * mirror / (4.0 * max(slant, 0.08)), 3.0)
-        r += glint * light.sun_colour[0]
-        g += glint * light.sun_colour[1]
-        b += glint * light.sun_colour[2]
+        glint = light[GLINT] * shine * min(lobe * mirror / (4.0 * max(slant, 0.08)), 3.0)
+        r += glint * light[KEY_COLOUR]
+        g += glint * light[KEY_COLOUR + 1]
+        b += glint * light[KEY_COLOUR + 2]
     foam = water_foam(x, z, depth, t, time, land)
     r += foam * (0.75 * ur - r)
     g += foam * (0.75 * ug - g)
