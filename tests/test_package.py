@@ -18,7 +18,18 @@ PACKAGES = [
     "dreamplate",
     *(
         f"dreamplate.{room}"
-        for room in ("dream", "fields", "models", "plate", "scenes", "scenes.world", "take", "tokens", "train", "translate")
+        for room in (
+            "dream",
+            "fields",
+            "models",
+            "plate",
+            "scenes",
+            "scenes.world",
+            "take",
+            "tokens",
+            "train",
+            "translate",
+        )
     ),
 ]
 HEAVY = {"torch", "OpenImageIO", "OpenEXR", "PyOpenColorIO", "av", "pydantic", "tyro", "rich", "transformers"}
