@@ -48,7 +48,10 @@ def test_render_writes_a_set_and_continues_it(tmp_path: Path, capsys: pytest.Cap
     made = read_provenance(out / "rgb/000001.png")
     assert made["kind"] == "world render" and made["config"]["seed"] == 7
     (out / "rgb/000001.png").unlink()
-    assert main([*given, "--count", "2", *QUICK[:-1]]) == 0
+    assert main([*given, "--count", "2", "--sheet", str(tmp_path / "sheet.png"), *QUICK[:-1]]) == 0
+    sheet = read(tmp_path / "sheet.png")
+    assert np.array_equal(sheet.pixels[:, 24:], read(out / "rgb/000001.png").pixels)
+    assert read_provenance(tmp_path / "sheet.png")["kind"] == "world render"
     assert "1 pictures" in capsys.readouterr().out
     assert (out / "rgb/000001.png").read_bytes() == first
     assert main([*given, "--count", "3", *QUICK]) == 3

@@ -32,6 +32,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Sub-command of ``world`` → what it does, and its dataclass."""
 Layers = Literal["auto", "one", "separate", "none"]
 Seed = Annotated[int, Bounds(ge=0, lt=2**62)]
+MOST_ON_SHEET = 1 << 26
+"""Pixels of a sheet of pictures."""
 
 
 def world(arguments: list[str]) -> int:
@@ -66,6 +68,8 @@ class RenderCommand:
     """Rays through a pixel on an edge."""
     workers: Annotated[int, Bounds(ge=1, le=4096)] | None = None
     """Processes; as many as cores when not given."""
+    sheet: Path | None = None
+    """Also write all pictures side by side into this file, for looking."""
     overwrite: bool = False
     """Write into the folder whatever is in it."""
     quiet: bool = False
@@ -76,7 +80,7 @@ class RenderCommand:
         asked = check(self, source="world render")
         size, passes = size_of(asked.size), passes_of(asked.passes)
         begin = ready()
-        from dreamplate.scenes.world.files import FLAT, pass_files
+        from dreamplate.scenes.world.files import FLAT, pass_files, write_sheet
         from dreamplate.scenes.world.making import claim, make_set, make_shards
         from dreamplate.scenes.world.passes import checked_passes
         from dreamplate.scenes.world.source import check_size
@@ -87,6 +91,10 @@ class RenderCommand:
             raise ConfigError("passes: stills have no motion; use world flight for forward and backward")
         if asked.shards and not {*names} <= {*FLAT}:
             raise ConfigError(f"passes: shards hold {' '.join(FLAT)}; leave the others out, or --shards")
+        if asked.sheet is not None and (asked.shards or asked.count * size[0] * size[1] > MOST_ON_SHEET):
+            raise ConfigError(
+                f"sheet: holds at most {MOST_ON_SHEET:,} pixels, and no shards; ask for fewer pictures"
+            )
         pass_files(names, asked.layers)
         fixed = fixed_of(asked.set)
         specs = _specs(asked.spec, fixed, asked.seed, asked.count) if asked.spec else ()
@@ -111,6 +119,8 @@ class RenderCommand:
             made = make_shards(about, asked.out, shard=asked.shards, workers=workers, tell=tell)
         else:
             made = make_set(about, asked.out, layers=asked.layers, workers=workers, tell=tell)
+        if asked.sheet is not None:
+            write_sheet(asked.out / "rgb", asked.count, asked.sheet, {key_of(): str(about["recipe"])})
         report(asked.out, made, asked.count, begin, asked.quiet)
         return 0
 
@@ -150,7 +160,7 @@ def ready() -> float:
 
     prepare_process()
     if find_spec("numba") is None:
-        raise MissingExtraError('rendering a world needs numba: pip install "dreamplate[fields]"')
+        raise MissingExtraError('rendering a world needs numba: pip install "dreamplate[world]"')
     return time.monotonic()
 
 
@@ -235,6 +245,8 @@ def recipe_of(kind: str, asked: Any, spec: Path | None) -> str:
     from dreamplate.take.provenance import command_provenance
 
     plain = replace(asked, workers=None, overwrite=False, quiet=False)
+    if hasattr(plain, "sheet"):
+        plain = replace(plain, sheet=None)
     return command_provenance(kind, plain, [] if spec is None else [spec])
 
 

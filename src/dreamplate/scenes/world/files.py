@@ -26,17 +26,27 @@ import numpy as np
 
 from dreamplate.errors import MediaError
 from dreamplate.files import atomic_path, raise_os_error, write_bytes_atomic
-from dreamplate.plate.io import write
+from dreamplate.plate.io import read, write
 from dreamplate.plate.plate import MetaValue, Plate
 from dreamplate.scenes.camera_json import camera_to_json
 from dreamplate.scenes.world.classes import PALETTE
 from dreamplate.scenes.world.passes import CHANNELS, Frame
 from dreamplate.take.config import to_yaml
+from dreamplate.take.sheet import contact_sheet
 
 if TYPE_CHECKING:
     from dreamplate.scenes.world.source import Seen
 
-__all__ = ["FLAT", "HALF", "frame_plate", "pass_files", "write_palette", "write_seen", "write_shard"]
+__all__ = [
+    "FLAT",
+    "HALF",
+    "frame_plate",
+    "pass_files",
+    "write_palette",
+    "write_seen",
+    "write_shard",
+    "write_sheet",
+]
 
 FLAT = ("rgb", "label", "instance", "line")
 """Passes that PNG files hold exactly, or as a display shows them."""
@@ -155,6 +165,24 @@ def write_palette(folder: Path) -> None:
         MediaError: It cannot be written.
     """
     write_bytes_atomic(folder / "palette.json", _json(PALETTE.to_json()))
+
+
+def write_sheet(folder: Path, count: int, file: Path, recipe: Mapping[str, MetaValue]) -> None:
+    """Write the first pictures of a folder side by side.
+
+    Args:
+        folder: Of PNG files of one size.
+        count: How many of them.
+        file: To write.
+        recipe: Its metadata.
+
+    Raises:
+        MediaError: A picture cannot be read, or the sheet not be written.
+    """
+    pictures = [read(path) for path in sorted(folder.glob("*.png"))[:count]]
+    sheet = contact_sheet(pictures)
+    assert sheet is not None  # they are of one size
+    write(sheet.with_metadata(**recipe), file)
 
 
 def _write_flat(seen: Seen, name: str, path: Path, recipe: Mapping[str, MetaValue]) -> None:
