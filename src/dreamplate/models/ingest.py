@@ -21,7 +21,7 @@ from dreamplate.tensorheader import check_header
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["complete_report", "import_file", "recognise", "suggest_name"]
+__all__ = ["complete_report", "import_file", "recognise", "suggest_name", "with_others"]
 
 
 def import_file(
@@ -64,7 +64,7 @@ def import_file(
     state = load_any(path, modules=modules, legacy_limits=limits)
     own = Card.from_metadata(_metadata(path), str(path))
     table = table or (get_importer("identity") if own else recognise(path, state))
-    state = _with_others(table, path, state, limits)
+    state = with_others(table, path, state, limits)
     state, report = import_state(table, state, path)
     complete_report(path, table, report)
     if not state:
@@ -79,10 +79,15 @@ def import_file(
     return store.add(state, card, replace=replace), report
 
 
-def _with_others(
+def with_others(
     table: Importer, path: Path, state: Mapping[str, Tensor], limits: LegacyLimits | None
 ) -> dict[str, Tensor]:
-    """Return a checkpoint's tensors together with those of the files that belong to it."""
+    """Return a checkpoint's tensors together with those of the files that belong to it.
+
+    Raises:
+        ModelError: Such a file is absent.
+        CheckpointError: It is damaged or hostile.
+    """
     joined = dict(state)
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     before = table.wrapper(shapes) or ""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -115,7 +117,7 @@ def _apart(book: Float[Tensor, "codes d"], own: Int[Tensor, " n"]) -> Float[Tens
 
 
 def sample_wide(
-    net: Dalle,
+    net: Any,
     text: Int[Tensor, "n t"],
     uniform: Float[Tensor, "n rows columns"],
     manner: Manner = Manner(),
@@ -124,6 +126,7 @@ def sample_wide(
     given: Int[Tensor, "n rows columns"] | None = None,
     leaning: Int[Tensor, "n rows columns"] | None = None,
     weight: float = 0.0,
+    say: Callable[..., Tensor] = sample,
 ) -> Int[Tensor, "n rows columns"]:
     """Return the codes of pictures that may be wider than the network's grid.
 
@@ -131,7 +134,7 @@ def sample_wide(
     row beside it, so that each new cell sees the cells to its left and above.
 
     Args:
-        net: As in `sample`.
+        net: As in `sample`, or what ``say`` takes.
         text: As in `sample`.
         uniform: Its grid is the one to be filled: the network's rows, and its columns or more.
         manner: As in `sample`.
@@ -139,9 +142,10 @@ def sample_wide(
         given: As in `sample`.
         leaning: Codes of a picture to stay near.
         weight: How near, as in `Leaning`.
+        say: Draws the codes of one grid, as `sample` does; that of another kind of network.
     """
     many, rows, columns = uniform.shape
-    own = net.shape.columns
+    own = int(net.shape.columns)
     found = text.new_full((many, rows, columns), FREE) if given is None else given.clone()
     last, start = columns - own, 0
     while True:
@@ -149,7 +153,7 @@ def sample_wide(
         near = None if leaning is None else Leaning(leaning[:, :, here].flatten(1), weight)
         cells = found[:, :, here].flatten(1)
         numbers = uniform[:, :, here].flatten(1)
-        drawn = sample(net, text, numbers, manner, without=without, given=cells, leaning=near)
+        drawn = say(net, text, numbers, manner, without=without, given=cells, leaning=near)
         found[:, :, here] = drawn.view(many, rows, own)
         if start == last:
             return found
