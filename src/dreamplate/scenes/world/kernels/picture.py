@@ -13,8 +13,8 @@ from numba import prange
 from dreamplate.compiled import parallel, scalar
 from dreamplate.scenes.world.kernels.ground import ground_hit, ground_material, ground_normal
 from dreamplate.scenes.world.kernels.sky import air, sky
-from dreamplate.scenes.world.kernels.surface import lit
-from dreamplate.scenes.world.kernels.things import thing_hit, thing_surface
+from dreamplate.scenes.world.kernels.surface import lit, plain
+from dreamplate.scenes.world.kernels.things import fire_smoke, thing_hit, thing_surface
 from dreamplate.scenes.world.kernels.waters import water_light
 from dreamplate.scenes.world.light_layout import NIGHT
 
@@ -62,6 +62,31 @@ def trace(
 
 
 @scalar
+def _burning(
+    r: Any,
+    g: Any,
+    b: Any,
+    ox: Any,
+    oy: Any,
+    oz: Any,
+    dx: Any,
+    dy: Any,
+    dz: Any,
+    t: Any,
+    time: Any,
+    things: Any,
+    light: Any,
+) -> Any:
+    """Return light from ``t`` metres away after flames and smoke on its way."""
+    sr, sg, sb, er, eg, eb, hidden = fire_smoke(ox, oy, oz, dx, dy, dz, t, time, things)
+    if hidden + er <= 0.0:
+        return r, g, b
+    sr, sg, sb = plain(sr, sg, sb, 0.0, 1.0, 0.0, light)
+    clear = 1.0 - hidden
+    return r * clear + sr + er, g * clear + sg + eg, b * clear + sb + eb
+
+
+@scalar
 def paint_one(
     ox: Any,
     oy: Any,
@@ -92,6 +117,7 @@ def paint_one(
     if what == NOTHING:
         if shaded:
             r, g, b = sky(dx, dy, dz, time, wide, light)
+            r, g, b = _burning(r, g, b, ox, oy, oz, dx, dy, dz, t, time, things, light)
         return r, g, b, t, what, row, nx, ny, nz, ar, ag, ab, label
     x = ox + dx * t
     y = oy + dy * t
@@ -150,6 +176,7 @@ def paint_one(
             b += eb
     if shaded:
         r, g, b = air(r, g, b, ox, oy, oz, dx, dy, dz, t, light)
+        r, g, b = _burning(r, g, b, ox, oy, oz, dx, dy, dz, t, time, things, light)
     return r, g, b, t, what, row, nx, ny, nz, ar, ag, ab, label
 
 
