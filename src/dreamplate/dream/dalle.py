@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from dreamplate.dream.dalle_words import read_prompt
+from dreamplate.dream.dalle_words import hear_prompt
 from dreamplate.dream.frozen import NetPainting, clamp, fit
 from dreamplate.dream.options import DalleConfig
 from dreamplate.dream.starts import ranked
@@ -17,7 +17,10 @@ from dreamplate.errors import ConfigError
 from dreamplate.tokens.codec import Codec
 from dreamplate.tokens.dalle import Dalle
 from dreamplate.tokens.dalle_load import load_dalle
-from dreamplate.tokens.dalle_sample import FREE, Manner, sample_wide
+from dreamplate.tokens.dalle_sample import FREE, Manner, sample, sample_wide
+from dreamplate.tokens.mini import DalleMini
+from dreamplate.tokens.mini_load import is_mini, load_mini
+from dreamplate.tokens.mini_sample import sample_mini
 
 CHUNK = 16
 """Candidates that are drawn side by side."""
@@ -28,9 +31,9 @@ WIDEST = 8
 class DallePainting(NetPainting):
     """Pictures as the codes that a transformer said, and how far each cell has moved from its code.
 
-    The prompt is read in the words that the network knows. `compose` draws candidates and keeps those that
-    the scorer likes best; then a descent may move what the codec's decoder sees away from the codes, held
-    near them by `prior`.
+    The prompt is read in the words that the network knows; a dalle-mini knows any. `compose` draws candidates
+    and keeps those that the scorer likes best; then a descent may move what the codec's decoder sees away
+    from the codes, held near them by `prior`.
 
     The network's grid is square or so. A wider picture is drawn piece by piece to the right; of a higher one
     the middle of a square is shown. The picture is always decoded whole and then brought to the size that is
@@ -61,13 +64,14 @@ class DallePainting(NetPainting):
         draws: Sequence[torch.Generator],
         *,
         prompt: str = "",
-        net: tuple[Dalle, Codec] | None = None,
+        net: tuple[Dalle | DalleMini, Codec] | None = None,
     ) -> None:
         super().__init__(size, wrap, draws)
         if any(wrap):
             raise ConfigError("seamless: pictures of generator dalle have edges; use fft, dvae or biggan")
         self.options = options
-        self.net = net or load_dalle(options.weights, options.codec)
+        load = load_mini if is_mini(options.weights) else load_dalle
+        self.net = net or load(options.weights, options.codec)
         self.freeze(*(part for part in self.net if isinstance(part, nn.Module)))
         shape = self._dalle.shape
         self.rows, self.columns = shape.rows, max(1, round(shape.rows * size[0] / size[1]))
@@ -78,7 +82,7 @@ class DallePainting(NetPainting):
                 f" {WIDEST * shape.columns / shape.rows:g} times as wide as high"
             )
         self.vocabulary = self._dalle.known(options.weights)
-        self.told = read_prompt(prompt, self.vocabulary.words)
+        self.told = hear_prompt(prompt, self.vocabulary)
         self.notices = list(self.told.notices)
         self.spread = float(self._codec.book.std())
         self.codes: Int[Tensor, "count rows columns"]
@@ -90,7 +94,7 @@ class DallePainting(NetPainting):
         self.free: Tensor | None = None
 
     @property
-    def _dalle(self) -> Dalle:
+    def _dalle(self) -> Dalle | DalleMini:
         return self.net[0]
 
     @property
@@ -178,6 +182,7 @@ class DallePainting(NetPainting):
             given=given,
             leaning=leaning,
             weight=options.likeness,
+            say=sample_mini if isinstance(self._dalle, DalleMini) else sample,
         )
 
     def _looked_up(self, codes: Int[Tensor, "n rows columns"]) -> Float[Tensor, "n d rows columns"]:

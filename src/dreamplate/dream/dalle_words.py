@@ -9,9 +9,10 @@ from torch import Tensor
 
 from dreamplate.dream.prompts import Target, parse_prompt
 from dreamplate.errors import ConfigError, MissingExtraError
-from dreamplate.tokens.words import Nearest, Reading, by_meaning, by_spelling, read_text
+from dreamplate.tokens.mini_words import Pieces
+from dreamplate.tokens.words import Nearest, Reading, Vocabulary, by_meaning, by_spelling, read_text
 
-__all__ = ["Told", "read_prompt"]
+__all__ = ["Told", "hear_prompt", "read_prompt"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,23 @@ class Told:
     show: str
     avoid: str
     notices: tuple[str, ...]
+
+
+def hear_prompt(prompt: str, vocabulary: Vocabulary | Pieces) -> Told:
+    """Read a prompt for a model that knows certain words, or any words in pieces.
+
+    Args:
+        prompt: As artists write it; empty for nothing to show.
+        vocabulary: What the model knows.
+
+    Raises:
+        ConfigError: The prompt cannot be read, or no word of what to show is known.
+    """
+    if isinstance(vocabulary, Vocabulary):
+        return read_prompt(prompt, vocabulary.words)
+    targets = parse_prompt(prompt) if prompt else ()
+    show, avoid = (" ".join(part.text for part in targets if part.avoid is away) for away in (False, True))
+    return Told(show, avoid, (*vocabulary.notices(show), *vocabulary.notices(avoid)))
 
 
 def read_prompt(prompt: str, words: Sequence[str], nearest: Nearest | None = None) -> Told:

@@ -214,9 +214,9 @@ class DalleConfig:
     """Options of the `dalle` generator: a transformer that says pictures from words."""
 
     weights: str = "world-dalle"
-    """Name of the model in the store, a model file, or a training take."""
+    """Name of the model in the store, a model file, a training take, or a folder of a dalle-mini's files."""
     codec: str = ""
-    """Its codec, named in the same way; empty: the one that it was trained with."""
+    """Its codec, named in the same way; empty: the one that it was trained with, or that lies beside."""
     candidates: Annotated[int, Bounds(ge=1, le=10_000)] = 16
     """Pictures that are drawn, of which the scorer chooses the best (as many as batch)."""
     guidance: Annotated[float, Bounds(ge=0, le=100)] = 3.0
