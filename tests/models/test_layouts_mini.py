@@ -15,7 +15,10 @@ from dreamplate.errors import CheckpointError, DreamplateError
 from dreamplate.models.find import find_weights
 from dreamplate.models.importer import IMPORTERS, detect, get_importer
 from dreamplate.models.layouts.dalle_mini import expected, infer
+from dreamplate.tokens.mini import DalleMini
 from dreamplate.tokens.mini_load import load_mini
+from dreamplate.tokens.mini_shape import MiniShape
+from dreamplate.tokens.mini_vqgan import Vqgan
 
 
 def shapes_of(state: State) -> dict[str, tuple[int, ...]]:
@@ -51,6 +54,11 @@ def test_published_sizes_are_inferred_and_expected() -> None:
         }  # fmt: skip
         needed = expected(sizes)
         assert infer(needed) == sizes
+        shape = MiniShape.of(sizes)
+        with torch.device("meta"):
+            net, codec = DalleMini(shape).state_dict(), Vqgan(shape).state_dict()
+        assert shapes_of(net | {f"detoker.{name}": tensor for name, tensor in codec.items()}) == needed
+        assert (shape.rows * shape.factor, shape.start) == (256, inputs - 1)
         assert needed["detoker.decoder.up.3.block.0.nin_shortcut.weight"] == (256, 512, 1, 1)
         assert needed["detoker.decoder.up.1.block.0.nin_shortcut.weight"] == (128, 256, 1, 1)
         assert "detoker.decoder.up.0.upsample.conv.weight" not in needed
