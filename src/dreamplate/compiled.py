@@ -1,8 +1,8 @@
 """How Python functions are compiled by numba, and where compiled ones are kept.
 
-numba keeps a compiled function on disk and looks at the age of the file that it stands in, but not at those it
-calls into. So the folder is named after the contents of all kernels of this package: a kernel never runs with
-yesterday's helper. ``NUMBA_CACHE_DIR`` names another folder.
+numba keeps a compiled function on disk and looks at the age of the file that it stands in, but not at those
+it calls into. So the folder is named after the contents of all kernels of this package: a kernel never runs
+with yesterday's helper. ``NUMBA_CACHE_DIR`` names another folder.
 """
 
 from __future__ import annotations

@@ -134,7 +134,8 @@ def attend(
         return F.scaled_dot_product_attention(query, key, value, mask, is_causal=causal)
     away = query.new_zeros(mask.shape).masked_fill(~mask, -torch.inf)
     scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2) + away
-    return scores.softmax(-1) @ value
+    made: Tensor = scores.softmax(-1) @ value
+    return made
 
 
 class KvCache:

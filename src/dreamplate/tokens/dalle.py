@@ -144,7 +144,8 @@ class Dalle(nn.Module):
             none = codes.new_full((len(codes), 1), self.shape.codes)
             around = torch.cat([codes, none], dim=1)[:, self.near[start + 1 : stop + 1]]
             inputs = inputs + self.above(F.embedding(around, tables.inward).flatten(2))
-        return inputs if gist is None else inputs + gist
+        made: Tensor = inputs if gist is None else inputs + gist
+        return made
 
     def code_scores(self, seen: Float[Tensor, "n m w"], tables: Tables) -> Float[Tensor, "n m codes"]:
         """Return the scores of codes at outputs of the body."""

@@ -134,7 +134,8 @@ def jittered(
     light, more, colour = (((draws * 2 - 1) * share).to(images).T)[:, :, None, None, None]
     grey = images.mean(1, keepdim=True)
     middle = grey.mean((2, 3), keepdim=True)
-    return (images + colour * (images - grey) + more * (images - middle) + light).clamp(-1, 1)
+    made: Tensor = (images + colour * (images - grey) + more * (images - middle) + light).clamp(-1, 1)
+    return made
 
 
 def _numbers(keys: Sequence[object]) -> Tensor:

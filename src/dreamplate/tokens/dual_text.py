@@ -33,7 +33,8 @@ class TextBlock(nn.Module):
         q, k, v = self.qkv(self.norm1(x)).view(n, t, 3, self.heads, HEAD).permute(2, 0, 3, 1, 4)
         mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=there)
         x = x + self.out(mixed.transpose(1, 2).reshape(n, t, w))
-        return x + self.narrow(functional.gelu(self.widen(self.norm2(x))))
+        made: Tensor = x + self.narrow(functional.gelu(self.widen(self.norm2(x))))
+        return made
 
 
 class TextTower(nn.Module):
@@ -99,4 +100,5 @@ class TextTower(nn.Module):
         weight = self.weigh(x).float()[..., 0].exp() * there
         total = x.new_zeros(count, self.width).index_add(0, owner, (weight[..., None] * x).sum(1))
         whole = x.new_zeros(count).index_add(0, owner, weight.sum(1))
-        return total / whole.clamp_min(1e-6)[:, None]
+        made: Tensor = total / whole.clamp_min(1e-6)[:, None]
+        return made

@@ -77,7 +77,7 @@ class Prepares(Protocol):
     """A system that looks at the examples before it learns from them, to find a palette for instance."""
 
     def prepare(self, examples: Any) -> None:
-        """Look at the examples to learn from (a ``loop.Learnable``), once, before anything is copied or moved.
+        """Look at the examples to learn from (a ``loop.Learnable``) once, before networks are copied.
 
         What is found is part of the networks, so that a run that goes on, or begins with another's networks,
         has theirs.
