@@ -65,7 +65,14 @@ def test_two_processes_are_one_with_the_whole_batch(pair: Path, name: str) -> No
     for key, value in zero.items():
         if "." in key and not key.startswith("figure."):
             assert torch.equal(value, one[key]), key
-    if "made" in alone:
+    if name in ("vq", "scorer"):
+        # A book begins from more cells where there are more processes, and pictures are told apart from those
+        # beside them; that both learn the same has just been seen.
+        return
+    if "made" in alone and name not in (
+        "igpt",
+        "dalle",
+    ):  # whose pictures are drawn from a few colours or codes
         # What a weight before a norm does not change is noise, which Adam brings to full size; so pictures.
         learnt = (alone["made"] - alone["before"]).abs().max()
         assert (zero["made"] - alone["made"]).abs().max() < 1e-3 * learnt

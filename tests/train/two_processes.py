@@ -22,6 +22,7 @@ from dreamplate.train import processes  # noqa: E402
 from dreamplate.train.draws import Draws  # noqa: E402
 from dreamplate.train.loop import Loop  # noqa: E402
 from dreamplate.train.options import LearnOptions  # noqa: E402
+from dreamplate.train.system import Prepares  # noqa: E402
 from dreamplate.translate.config import TrainConfig  # noqa: E402
 from dreamplate.translate.jobs import TrainJob  # noqa: E402
 from dreamplate.translate.systems import SYSTEMS, build_system  # noqa: E402
@@ -55,6 +56,8 @@ def system(name: str) -> dict[str, torch.Tensor]:
         pix2pixhd=replace(config.pix2pixhd, features=0),
     )
     made = build_system(config, examples.given, examples.made)
+    if isinstance(made, Prepares):
+        made.prepare(examples)
     loop = Loop(made, examples, config.learn, 3, CPU)
     held = examples.batch([0, 1], None)
     found = {}

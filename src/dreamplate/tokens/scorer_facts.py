@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from dreamplate.tokens.scorer_phrases import JOINT, asked, phrases, values
 from dreamplate.train.draws import Draws
+from dreamplate.train.processes import gather
 
 __all__ = ["Facts", "Question", "fact_hits", "fact_losses"]
 
@@ -49,8 +50,9 @@ class Facts:
             draws: Choose one of the texts that say each value.
         """
         here = values(facts)
-        for name, found in here.items():
-            self.values[name] = sorted({*self.values.get(name, ()), *found})
+        for others in gather({name: list(found) for name, found in here.items()}):
+            for name, found in others.items():
+                self.values[name] = sorted({*self.values.get(name, ()), *found})
         questions = []
         for name, found in here.items():
             if len(found) < 2:

@@ -41,6 +41,7 @@ from dreamplate.train.draws import Draws, seed_of
 from dreamplate.train.optimise import Optimiser, autocast
 from dreamplate.train.options import LearnOptions
 from dreamplate.train.port import Port
+from dreamplate.train.processes import gather
 from dreamplate.train.system import Now
 
 __all__ = ["ScorerSystem", "build"]
@@ -149,10 +150,11 @@ class ScorerSystem:
         }
 
     def _note(self, texts: Sequence[str]) -> None:
-        """Write down the words of texts."""
+        """Write down the words of texts, those that other processes read among them."""
         if self._known is None:
             self._known = set(self.towers.known_words())
-        here = {word for text in texts for word in split_words(text)}
+        own = {word for text in texts for word in split_words(text)}
+        here = set().union(*gather(sorted(own)))
         if not here <= self._known:
             self._known |= here
             self.towers.note_words(self._known)

@@ -27,6 +27,7 @@ from dreamplate.train.optimise import Optimiser, autocast
 from dreamplate.train.options import LearnOptions
 from dreamplate.train.perceptual import build_perceptual
 from dreamplate.train.port import Port
+from dreamplate.train.processes import average
 from dreamplate.train.system import Now
 
 __all__ = ["VqSystem", "build", "cosine_fall", "decibels", "edges"]
@@ -112,7 +113,7 @@ class VqSystem(CodecSystem):
         found = self.generator.book[codes]
         away = (flat - found).square().sum(1).mean()
         spread = self.generator.spread
-        spread.lerp_(away.detach(), 1 - self.options.decay)
+        spread.lerp_(average(away), 1 - self.options.decay)
         return flat + (found - flat).detach(), away
 
     def _distance(self, made: Tensor, truth: Tensor, now: Now, figures: dict[str, Tensor]) -> Tensor:

@@ -149,6 +149,15 @@ def share(value: Any) -> Any:
     return _passing([value])[0] if world() > 1 else value
 
 
+def gather(value: Any) -> list[Any]:
+    """Return what every process gave, in the order of their ranks."""
+    given: list[Any] = [value]
+    if world() > 1:
+        given = [None] * world()
+        _safely(lambda: distributed.all_gather_object(given, value))
+    return given
+
+
 def agree(error: Exception | None) -> None:
     """Raise in all processes what went wrong in one, so that none waits for another for ever.
 
