@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -106,7 +106,7 @@ class RenderCommand:
             "samples": asked.samples,
             "fixed": _json({} if specs else fixed),
             "specs": specs,
-            "recipe": recipe_of("world render", asked, asked.spec),
+            "recipe": recipe_of("world render", replace(asked, sheet=None), asked.spec),
             "key": key_of(),
             "fresh": asked.overwrite,
         }
@@ -210,8 +210,6 @@ def one_spec(file: Path | None, fixed: Mapping[str, Any], seed: int) -> WorldSpe
 
 def _specs(file: Path, fixed: Mapping[str, Any], seed: int | None, count: int) -> tuple[WorldSpec, ...]:
     """Return the spec of a file, its fields replaced; others of it with seeds that follow from ``seed``."""
-    from dataclasses import replace
-
     from dreamplate.scenes.world.source import seed_of
     from dreamplate.scenes.world.spec import WorldSpec
     from dreamplate.take.config import from_yaml, replace_fields
@@ -240,13 +238,9 @@ def key_of() -> str:
 
 def recipe_of(kind: str, asked: Any, spec: Path | None) -> str:
     """Return what pictures say of how they were made: how many processes did it is none of that."""
-    from dataclasses import replace
-
     from dreamplate.take.provenance import command_provenance
 
     plain = replace(asked, workers=None, overwrite=False, quiet=False)
-    if hasattr(plain, "sheet"):
-        plain = replace(plain, sheet=None)
     return command_provenance(kind, plain, [] if spec is None else [spec])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -29,6 +29,8 @@ from dreamplate.take.fields import Bounds
 
 if TYPE_CHECKING:
     from dreamplate.scenes import CameraTrack
+    from dreamplate.scenes.world.making import View
+    from dreamplate.scenes.world.spec import WorldSpec
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class FlightCommand:
         from dreamplate.scenes.world import cameras
         from dreamplate.scenes.world.build import build
         from dreamplate.scenes.world.files import pass_files
-        from dreamplate.scenes.world.making import View, claim, make_views
+        from dreamplate.scenes.world.making import View, claim
         from dreamplate.scenes.world.passes import checked_passes
         from dreamplate.scenes.world.source import check_size
 
@@ -101,19 +103,7 @@ class FlightCommand:
         recipe = recipe_of("world flight", asked, asked.spec)
         claim(asked.out, recipe, overwrite=asked.overwrite)
         _save_track(track.slice(numbers), asked.out, asked.path)
-        made = make_views(
-            spec,
-            views,
-            asked.out,
-            passes=tuple(name for name in names if name != "rgb"),
-            samples=asked.samples,
-            layers=asked.layers,
-            header={key_of(): recipe},
-            workers=asked.workers or cores(),
-            tell=ticker(asked.quiet),
-        )
-        report(asked.out, made, len(numbers), begin, asked.quiet)
-        return 0
+        return _rendered(asked, spec, views, names, recipe, begin)
 
 
 @dataclass(frozen=True)
@@ -167,7 +157,7 @@ class RigCommand:
         from dreamplate.scenes.world.build import build
         from dreamplate.scenes.world.cameras import rig
         from dreamplate.scenes.world.files import pass_files
-        from dreamplate.scenes.world.making import View, claim, make_views
+        from dreamplate.scenes.world.making import View, claim
         from dreamplate.scenes.world.passes import checked_passes
         from dreamplate.scenes.world.source import check_size
 
@@ -190,19 +180,33 @@ class RigCommand:
             for camera in found
         ]
         _save_rig(views, asked.out, numbers, asked.fps)
-        made = make_views(
-            spec,
-            views,
-            asked.out,
-            passes=tuple(name for name in names if name != "rgb"),
-            samples=asked.samples,
-            layers=asked.layers,
-            header={key_of(): recipe},
-            workers=asked.workers or cores(),
-            tell=ticker(asked.quiet),
-        )
-        report(asked.out, made, len(views), begin, asked.quiet)
-        return 0
+        return _rendered(asked, spec, views, names, recipe, begin)
+
+
+def _rendered(
+    asked: FlightCommand | RigCommand,
+    spec: WorldSpec,
+    views: Sequence[View],
+    names: Sequence[str],
+    recipe: str,
+    begin: float,
+) -> int:
+    """Render views of one world into the folder that was asked for; returns the exit code."""
+    from dreamplate.scenes.world.making import make_views
+
+    made = make_views(
+        spec,
+        views,
+        asked.out,
+        passes=tuple(name for name in names if name != "rgb"),
+        samples=asked.samples,
+        layers=asked.layers,
+        header={key_of(): recipe},
+        workers=asked.workers or cores(),
+        tell=ticker(asked.quiet),
+    )
+    report(asked.out, made, len(views), begin, asked.quiet)
+    return 0
 
 
 def _save_track(track: CameraTrack, out: Path, name: str) -> None:
@@ -217,7 +221,7 @@ def _save_track(track: CameraTrack, out: Path, name: str) -> None:
     write_cameras(named.with_(name=name), out / "transforms.json", kind="transforms")
 
 
-def _save_rig(views: list[Any], out: Path, numbers: tuple[int, ...], fps: float) -> None:
+def _save_rig(views: Sequence[View], out: Path, numbers: tuple[int, ...], fps: float) -> None:
     """Write a transforms.json for every frame, and one for all of them together."""
     from dreamplate.scenes import CameraTrack, write_cameras
 

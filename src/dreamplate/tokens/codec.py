@@ -16,7 +16,6 @@ __all__ = ["Codec", "check_codec", "check_codes", "fingerprint_of", "load_codec"
 
 
 @runtime_checkable
-@runtime_checkable
 class Codec(Protocol):
     """Pictures to codes of a finite vocabulary, one for each square cell of pixels, and back.
 

@@ -86,12 +86,7 @@ def flight(
     later = np.minimum(places + ahead, reach[-1])
     goals = np.stack([np.interp(later, reach, each) for each in (path[:, 0], y, path[:, 1])], axis=1)
     goals[:, 1] -= 0.16 * ahead  # a little down: the land is what it flies over
-    lens = world.camera(width, height)
-    cameras = {
-        frame: lens.with_(camera_to_world=look_at(positions[k], goals[k], _UP), time=k / fps)
-        for k, frame in enumerate(frames)
-    }
-    return _track(cameras, fps, "flight")
+    return _aimed(world.camera(width, height), frames, positions, goals, fps, "flight")
 
 
 def drive(
@@ -145,12 +140,7 @@ def drive(
         return np.stack([np.interp(distance, reach, values) for values in each], axis=1)
 
     positions, goals = at(places), at(places + ahead)
-    lens = world.camera(width, height)
-    cameras = {
-        frame: lens.with_(camera_to_world=look_at(positions[k], goals[k], _UP), time=k / fps)
-        for k, frame in enumerate(frames)
-    }
-    return _track(cameras, fps, "drive")
+    return _aimed(world.camera(width, height), frames, positions, goals, fps, "drive")
 
 
 def rig(
@@ -209,6 +199,17 @@ def _check(frames: Sequence[int], fps: float, speed: float) -> None:
         raise SceneError("frames: none are asked for")
     if not (math.isfinite(fps) and fps > 0 and math.isfinite(speed) and speed > 0):
         raise SceneError(f"fps is {fps} and speed {speed}; need numbers above 0")
+
+
+def _aimed(
+    lens: Camera, frames: Sequence[int], positions: Floats, goals: Floats, fps: float, name: str
+) -> CameraTrack:
+    """Return a track of one lens that stands at ``positions`` and looks at ``goals``, both ``(n, 3)``."""
+    cameras = {
+        frame: lens.with_(camera_to_world=look_at(positions[k], goals[k], _UP), time=k / fps)
+        for k, frame in enumerate(frames)
+    }
+    return _track(cameras, fps, name)
 
 
 def _track(cameras: dict[int, Camera], fps: float, name: str) -> CameraTrack:
