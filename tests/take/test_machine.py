@@ -82,6 +82,20 @@ print(os.environ["OMP_NUM_THREADS"])
     assert in_child(code) == "2"
 
 
+def test_compiles_after_the_process_was_given_fewer_threads() -> None:
+    """A worker imports numba before it is told its share; numba refuses a variable that changed under it."""
+    code = """
+import os
+os.environ.pop("NUMBA_NUM_THREADS", None)
+import numba
+from dreamplate.take import prepare_process
+prepare_process(1)
+twice = numba.njit(lambda x: 2 * x)
+print(twice(21), numba.get_num_threads())
+"""
+    assert in_child(code) == "42 1"
+
+
 def test_imports_stay_light() -> None:
     code = """
 import sys

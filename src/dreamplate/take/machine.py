@@ -36,8 +36,13 @@ def prepare_process(threads: int | None = None) -> bool:
         Whether the allocator was set.
     """
     if threads is not None:
-        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
             os.environ[name] = str(threads)
+        numba = sys.modules.get("numba")
+        if numba is None:
+            os.environ["NUMBA_NUM_THREADS"] = str(threads)
+        else:  # it reads the variable again before it compiles, and refuses one that has changed under its threads
+            numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
         torch = sys.modules.get("torch")
         if torch is not None:
             torch.set_num_threads(threads)

@@ -48,7 +48,7 @@ def test_things_are_counted_by_what_is_seen_of_them() -> None:
     spec = WorldSpec(biome="hills", hour=17.8)
     one = look(spec, {1: ("castle", 10, 40, 20)})
     assert (one["landmark"], one["count"], one["side"], one["site"]) == ("castle", "1", "left", "hill")
-    assert (one["time"], one["biome"], one["second"]) == ("sunset", "hills", "none")
+    assert (one["time"], one["biome"], one["second"]) == ("sunset", "plains", "none")
     three = look(spec, {1: ("house", 60, 45, 9), 2: ("house", 72, 45, 9), 3: ("house", 84, 45, 9)})
     assert (three["count"], three["side"]) == ("3", "right")
     # Of the third hardly anything is to be seen.

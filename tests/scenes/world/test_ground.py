@@ -131,7 +131,7 @@ def test_flats_are_level_and_yards(built):
         expected = built.shape.height(x, z) if height is None else height
         np.testing.assert_allclose(heights, expected, atol=1e-3)
         row, column = round(z / CELL) + SIDE // 2, round(x / CELL) + SIDE // 2
-        assert built.data.cover[row, column] == 2
+        assert built.data.yard[0, row, column] <= 0.0
 
 
 def test_away_from_what_was_built_the_ground_is_its_own(built):
@@ -152,7 +152,7 @@ def test_a_road_is_gentle_along_and_level_across(built):
     assert np.abs(np.diff(heights) / np.diff(rows)).max() < 0.25
     tilt = np.abs(built.height(middle + 2.0, rows) - built.height(middle - 2.0, rows)) / 4.0
     assert np.median(tilt) < 0.06
-    assert (built.data.cover == 1).any()
+    assert (np.abs(built.data.road[0]) <= 0.5 * built.data.road_width).any()
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_the_same_world_on_one_and_two_threads():
             baked.append(bake(shape, [Flat(40.0, -60.0, 12.0)]).data)
     finally:
         numba.set_num_threads(before)
-    for name in ("heights", "peaks", "steeps", "tops"):
+    for name in ("heights", "blocks", "built", "top"):
         np.testing.assert_array_equal(getattr(baked[0], name), getattr(baked[1], name))
 
 

@@ -70,7 +70,7 @@ def test_a_ray_stops_at_its_ends(ground):
 
 
 def test_a_ray_over_everything_meets_the_plane_beyond_the_last_grid(ground):
-    top = float(ground.data.tops[0]) + 100.0
+    top = ground.data.top + 100.0
     d = np.array([0.6, -0.001, -0.8])
     d /= np.linalg.norm(d)
     t = kernels.ground_hit(0.0, top, 0.0, *d, 0.0, 1e9, ground.data)
@@ -82,7 +82,7 @@ def test_shadows_are_full_behind_and_none_above(ground):
     for x, _, z in origin:
         surface = float(ground.height(x, z))
         assert (
-            kernels.ground_shadow(x, float(ground.data.tops[0]) + 1, z, 0.0, 1.0, 0.0, 1e4, ground.data)
+            kernels.ground_shadow(x, ground.data.top + 1, z, 0.0, 1.0, 0.0, 1e4, ground.data)
             == 1.0
         )
         assert kernels.ground_shadow(x, surface, z, 0.0, 1.0, 0.0, 1e4, ground.data) == 1.0

@@ -15,8 +15,6 @@ import numpy.typing as npt
 __all__ = ["GroundData", "LightData", "ThingData"]
 
 Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int32]
-Bytes = npt.NDArray[np.uint8]
 Doubles = npt.NDArray[np.float64]
 Longs = npt.NDArray[np.int64]
 
@@ -24,44 +22,64 @@ Longs = npt.NDArray[np.int64]
 class GroundData(NamedTuple):
     """The ground: heights on nested grids, and what it is made of.
 
+    It is few arrays for the reason that `ThingData` has; properties name what stands in them.
+
     All grids have the origin in their middle and the same number of points; each next one has cells twice as
     wide. A place is looked up in the finest grid that holds it. `kernels.ground` alone reads these; others
     ask its functions.
 
     Attributes:
         heights: ``(levels, n, n)`` metres, rows along z, columns along x, the finest grid first.
-        peaks: ``(levels, b, b)`` highest value in blocks of 8 x 8 cells.
-        steeps: ``(levels, b, b)`` steepest slope in these blocks.
-        tops: ``(levels,)`` highest value of a grid and all coarser ones.
+        blocks: ``(2 levels, b, b)`` of blocks of 8 x 8 cells: the peaks of all levels, then the steeps.
+        top: Highest value of all.
         cell: Metres between points of the finest grid.
         outer: Height beyond the last grid.
-        cover: ``(n, n)`` what was built into the finest grid: 0 nothing, 1 road, 2 yard.
-        road: ``(levels, n, n)`` metres from the middle of the road on the first grids, negative on its left;
-            no levels: no road.
-        along: ``(levels, n, n)`` metres along the road.
+        built: ``(2 roads + yards, n, n)`` distances on the first grids: from the road, along it, from yards.
+        roads: Grids that know the road: 0 without one.
+        yards: Grids that know yards: 1, or 0 without any.
         road_width: Metres.
-        yard: ``(1, n, n)`` metres outside of the nearest yard, on the finest grid; no levels: no yards.
         water: Height of the water's surface; -1e9 where the world has none.
-        shape: Numbers that the shape follows from, see `kernels.ground_shape`.
         material: Numbers that the colours of the ground follow from, see `kernels.ground_material`.
         seed: Of all noise.
     """
 
     heights: Floats
-    peaks: Floats
-    steeps: Floats
-    tops: Floats
+    blocks: Floats
+    top: float
     cell: float
     outer: float
-    cover: Bytes
-    road: Floats
-    along: Floats
+    built: Floats
+    roads: int
+    yards: int
     road_width: float
-    yard: Floats
     water: float
-    shape: npt.NDArray[np.float64]
     material: Floats
     seed: int
+
+    @property
+    def peaks(self) -> Floats:
+        """Highest value in each block, ``(levels, b, b)``."""
+        return self.blocks[: len(self.heights)]
+
+    @property
+    def steeps(self) -> Floats:
+        """Steepest slope in each block, ``(levels, b, b)``."""
+        return self.blocks[len(self.heights) :]
+
+    @property
+    def road(self) -> Floats:
+        """Metres from the middle of the road, negative on its left, ``(roads, n, n)``."""
+        return self.built[: self.roads]
+
+    @property
+    def along(self) -> Floats:
+        """Metres along the road, ``(roads, n, n)``."""
+        return self.built[self.roads : 2 * self.roads]
+
+    @property
+    def yard(self) -> Floats:
+        """Metres outside of the nearest yard, on the finest grid, ``(yards, n, n)``."""
+        return self.built[2 * self.roads :]
 
 
 class ThingData(NamedTuple):

@@ -3,7 +3,7 @@
 time            dawn day sunset dusk night          season       spring summer autumn winter
 weather         clear cloudy overcast fog rain      season_seen  yes, where plants or snow tell it
                 snowfall storm                      snow         yes, where snow covers much of the land
-biome           as in the spec                      ground       what covers most of the land
+biome           that the picture shows              ground       what covers most of the land
 landmark        main kind of thing, or none         trees        kind, or none
 count           0 1 2 3 many: of the landmark       forest       none few many
 side            left centre right: of it            water        none sea lake river
@@ -26,6 +26,7 @@ from dreamplate.plate.camera import Camera
 from dreamplate.scenes.world import light_layout as at
 from dreamplate.scenes.world.build import Standing, World
 from dreamplate.scenes.world.classes import CLASSES
+from dreamplate.scenes.world.country import LAND, country_seen
 from dreamplate.scenes.world.draw import time_of_day
 from dreamplate.scenes.world.light import moon_direction
 
@@ -36,7 +37,6 @@ LEAST = 0.003
 """Share of the picture that a kind of thing must fill to count."""
 _EACH = 0.0012
 """Share that each of them must fill to be counted."""
-_LAND = ("sand", "grass", "rock", "snow", "soil", "road")
 _SIMPLE = {"sailing boat": "boat", "rowing boat": "boat", "truck": "car", "suspension bridge": "bridge"}
 """Noun → what a group of mixed kinds is called after."""
 _MIXED = {"boat": "boat", "car": "vehicle", "bridge": "bridge"}
@@ -55,7 +55,8 @@ def facts_of(
         camera: It was seen by.
     """
     spec = world.spec
-    hidden = np.asarray(distances) > _sight(world)
+    metres = np.asarray(distances, np.float64)
+    hidden = metres > _sight(world)
     labels, instances = np.array(labels), np.array(instances)
     labels[hidden], instances[hidden] = CLASSES["sky"], 0
     share = _shares(labels)
@@ -64,16 +65,16 @@ def facts_of(
         "noon": "yes" if 11.5 <= spec.hour <= 12.5 else "no",
         "weather": spec.weather,
         "season": spec.season,
-        "biome": spec.biome,
+        "biome": country_seen(spec.biome, labels, metres, camera),
     }
     found |= _things(world, instances, camera)
-    land = sum(share[name] for name in _LAND)
+    land = sum(share[name] for name in LAND)
     snow = share["snow"] / max(land, 1e-9)
     found["snow"] = "yes" if share["snow"] > 0.02 and snow > 0.3 and spec.biome != "desert" else "no"
     # The label of snow on mountains is of their tops in every season; a snowy country is white below too.
-    if spec.biome == "mountains" and spec.season != "winter" and snow > 0.12 and share["snow"] > 0.02:
+    if found["biome"] == "mountains" and spec.season != "winter" and snow > 0.12 and share["snow"] > 0.02:
         found["snow"] = "yes"
-    found["ground"] = max(_LAND[:-1], key=lambda name: share[name]) if land > 0.05 else "none"
+    found["ground"] = max(LAND[:-1], key=lambda name: share[name]) if land > 0.05 else "none"
     trees = share["tree"] + (share["plant"] if spec.trees == "cactus" else 0.0)
     found["trees"] = spec.trees if trees > 0.008 and spec.trees != "none" else "none"
     found["forest"] = "none" if found["trees"] == "none" else "many" if trees > 0.09 else "few"
@@ -178,5 +179,5 @@ def _rises(labels: Ids, camera: Camera) -> float:
     down = camera.camera_to_world[1, :3]
     ahead = -down[2] - rows * down[1]  # height of each row's ray, for no roll
     high = ahead > 0.03 * np.sqrt(1 + rows**2)
-    land = np.isin(labels, [CLASSES[name] for name in (*_LAND, "tree")])
+    land = np.isin(labels, [CLASSES[name] for name in (*LAND, "tree")])
     return float((land & high[:, None]).mean())

@@ -172,31 +172,21 @@ def bake(
         baking.follow_coarse(heights[level], heights[level + 1], RING)
     for level in range(LEVELS - 1):
         baking.follow_fine(heights[level + 1], heights[level], half // 2 - RING // 2)
-    blocks = half // 4
-    peaks = np.empty((LEVELS, blocks, blocks), np.float32)
-    steeps = np.empty_like(peaks)
+    side = half // 4
+    blocks = np.empty((2 * LEVELS, side, side), np.float32)
     for level in range(LEVELS):
-        baking.measure_blocks(heights[level], CELL * 2**level, peaks[level], steeps[level])
-    tops = np.maximum.accumulate(peaks.max((1, 2))[::-1])[::-1].copy()
-    cover = np.zeros((SIDE, SIDE), np.uint8)
-    if flats:
-        cover[yard[0] <= 0.0] = 2
-    if road is not None:
-        cover[np.abs(away[0]) <= road_width / 2.0] = 1
+        baking.measure_blocks(heights[level], CELL * 2**level, blocks[level], blocks[LEVELS + level])
     data = GroundData(
         heights=heights,
-        peaks=peaks,
-        steeps=steeps,
-        tops=tops,
+        blocks=blocks,
+        top=float(blocks[:LEVELS].max()),
         cell=CELL,
         outer=outer,
-        cover=cover,
-        road=away,
-        along=along,
+        built=np.concatenate([away, along, yard]),
+        roads=len(away),
+        yards=len(yard),
         road_width=float(road_width),
-        yard=yard,
         water=shape.water,
-        shape=shape.numbers,
         material=material_numbers(shape.spec, forest_from),
         seed=shape.seed,
     )

@@ -250,7 +250,4 @@ def _spread(
 
 def _begin() -> None:
     """Make a worker take one core."""
-    import numba
-
     prepare_process(1)
-    numba.set_num_threads(1)

@@ -14,11 +14,13 @@ __all__ = ["built_distance", "forest_density"]
 
 
 @scalar
-def built_distance(x: Any, z: Any, grids: Any, cell: Any) -> Any:
-    """Return a distance kept on grids, bilinear; 1e9 beyond them."""
+def built_distance(x: Any, z: Any, first: Any, count: Any, g: Any) -> Any:
+    """Return a distance kept on ``count`` grids of ``g.built`` from ``first`` on, bilinear; 1e9 beyond them."""
     far = max(abs(x), abs(z))
+    grids = g.built
+    cell = g.cell
     half = grids.shape[1] // 2
-    for level in range(grids.shape[0]):
+    for level in range(first, first + count):
         if far < half * cell:
             u = x / cell + half
             v = z / cell + half
@@ -61,8 +63,8 @@ def forest_density(x: Any, y: Any, z: Any, flatness: Any, g: Any) -> Any:
     line = float(m[TREE_LINE])
     density *= 1.0 - smooth(y + 70.0 * patch, line - 60.0, line + 40.0)
     if density > 0.0 and level_of(x, z, 0, g) < 3:
-        if g.road.shape[0] > 0:
-            density *= smooth(abs(built_distance(x, z, g.road, g.cell)) - 0.5 * g.road_width, 2.0, 6.0)
-        if g.yard.shape[0] > 0:
-            density *= smooth(built_distance(x, z, g.yard, g.cell), 2.0, 8.0)
+        if g.roads > 0:
+            density *= smooth(abs(built_distance(x, z, 0, g.roads, g)) - 0.5 * g.road_width, 2.0, 6.0)
+        if g.yards > 0:
+            density *= smooth(built_distance(x, z, 2 * g.roads, g.yards, g), 2.0, 8.0)
     return density

@@ -158,22 +158,22 @@ def ground_hit(ox: Any, oy: Any, oz: Any, dx: Any, dy: Any, dz: Any, t_min: Any,
         level = level_of(px, pz, 0, g)
         if level >= levels:
             break
-        if dy >= 0.0 and py > g.tops[0]:
+        if dy >= 0.0 and py > g.top:
             return np.inf
         cell = g.cell * (1 << level)
         side = BLOCK * cell
         origin = -half * cell
-        i = min(max(int((px - origin) / side), 0), g.peaks.shape[2] - 1)
-        j = min(max(int((pz - origin) / side), 0), g.peaks.shape[1] - 1)
+        i = min(max(int((px - origin) / side), 0), g.blocks.shape[2] - 1)
+        j = min(max(int((pz - origin) / side), 0), g.blocks.shape[1] - 1)
         leave = max(_leave(ox, oz, ix, iz, px, pz, side, origin), t) + 1e-3 * cell
-        peak = float(g.peaks[level, j, i])
+        peak = float(g.blocks[level, j, i])
         end_y = oy + leave * dy
         if min(py, end_y) > peak:
             t = leave
             last_t = t
             last_f = 1e30
             continue
-        rate = float(g.steeps[level, j, i]) * flat - dy
+        rate = float(g.blocks[levels + level, j, i]) * flat - dy
         grid = g.heights[level]
         met = False
         if last_f > 1e29:
@@ -226,14 +226,14 @@ def ground_shadow(ox: Any, oy: Any, oz: Any, dx: Any, dy: Any, dz: Any, t_max: A
         pz = oz + t * dz
         py = oy + t * dy
         level = level_of(px, pz, 0, g)
-        if level >= levels or (dy >= 0.0 and py - soft * t > g.tops[0]):
+        if level >= levels or (dy >= 0.0 and py - soft * t > g.top):
             break
         cell = g.cell * (1 << level)
         side = BLOCK * cell
         origin = -half * cell
-        i = min(max(int((px - origin) / side), 0), g.peaks.shape[2] - 1)
-        j = min(max(int((pz - origin) / side), 0), g.peaks.shape[1] - 1)
-        peak = float(g.peaks[level, j, i])
+        i = min(max(int((px - origin) / side), 0), g.blocks.shape[2] - 1)
+        j = min(max(int((pz - origin) / side), 0), g.blocks.shape[1] - 1)
+        peak = float(g.blocks[level, j, i])
         leave = max(_leave(ox, oz, ix, iz, px, pz, side, origin), t) + 1e-3 * cell
         low = min(py, oy + leave * dy)
         if low > peak + soft * leave:
@@ -243,7 +243,7 @@ def ground_shadow(ox: Any, oy: Any, oz: Any, dx: Any, dy: Any, dz: Any, t_max: A
         seen = min(seen, 0.5 + f / (soft * t))
         if seen <= 0.0:
             return 0.0
-        rate = float(g.steeps[level, j, i]) * flat - dy + soft
+        rate = float(g.blocks[levels + level, j, i]) * flat - dy + soft
         stride = leave - t
         if rate > 0.0:
             stride = min(stride, max(f / rate, (0.45 + 0.01 * steps) * cell))

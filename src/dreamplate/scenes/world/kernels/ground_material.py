@@ -225,8 +225,8 @@ def ground_material(x: Any, y: Any, z: Any, nx: Any, ny: Any, nz: Any, t: Any, g
                 label = SNOW_CLASS
 
     # built
-    if g.yard.shape[0] > 0:
-        out = built_distance(x, z, g.yard, g.cell)
+    if g.yards > 0:
+        out = built_distance(x, z, 2 * g.roads, g.yards, g)
         if out < 3.0:
             packed = 0.8 * (1.0 - smooth(out + 1.6 * fine + middle, -1.5, 1.5))
             tone = 1.0 + 0.2 * fine + 0.2 * grain + 0.1 * middle
@@ -235,10 +235,10 @@ def ground_material(x: Any, y: Any, z: Any, nx: Any, ny: Any, nz: Any, t: Any, g
             blue = _mix(blue, tone * 1.5 * float(m[SOIL + 2]), packed)
             if packed > 0.5:
                 label = SOIL_CLASS
-    if g.road.shape[0] > 0:
-        away = abs(built_distance(x, z, g.road, g.cell))
+    if g.roads > 0:
+        away = abs(built_distance(x, z, 0, g.roads, g))
         if away < 0.5 * g.road_width + 2.0 + width:
-            along = built_distance(x, z, g.along, g.cell)
+            along = built_distance(x, z, g.roads, g.roads, g)
             rr, rg, rb, cover = road(away, along, x, z, width, g)
             red = _mix(red, rr, cover)
             green = _mix(green, rg, cover)
