@@ -81,10 +81,7 @@ def test_shadows_are_full_behind_and_none_above(ground):
     origin, _ = rays(ground, 60, 5)
     for x, _, z in origin:
         surface = float(ground.height(x, z))
-        assert (
-            kernels.ground_shadow(x, ground.data.top + 1, z, 0.0, 1.0, 0.0, 1e4, ground.data)
-            == 1.0
-        )
+        assert kernels.ground_shadow(x, ground.data.top + 1, z, 0.0, 1.0, 0.0, 1e4, ground.data) == 1.0
         assert kernels.ground_shadow(x, surface, z, 0.0, 1.0, 0.0, 1e4, ground.data) == 1.0
         assert kernels.ground_shadow(x, surface, z, 0.8, -0.6, 0.0, 1e4, ground.data) == 0.0
 

@@ -15,7 +15,7 @@ __all__ = ["built_distance", "forest_density"]
 
 @scalar
 def built_distance(x: Any, z: Any, first: Any, count: Any, g: Any) -> Any:
-    """Return a distance kept on ``count`` grids of ``g.built`` from ``first`` on, bilinear; 1e9 beyond them."""
+    """Return a distance kept on ``count`` grids of ``g.built`` from ``first`` on; 1e9 beyond them."""
     far = max(abs(x), abs(z))
     grids = g.built
     cell = g.cell
