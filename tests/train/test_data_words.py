@@ -119,3 +119,25 @@ def test_damaged_words_name_their_file(name: str, data: bytes, message: str, tmp
     with pytest.raises(MediaError, match=message) as found:
         open_examples(tmp_path, SOURCE, AugmentOptions(), "train", 0)
     assert name in str(found.value)
+
+
+def test_mirrored_pictures_are_told_the_other_side(tmp_path: Path) -> None:
+    """Half of the examples are mirrored; whatever a picture shows, its words say the side that is bright."""
+    for number in range(8):
+        pixels = np.zeros((8, 8, 3), np.float32)
+        side = ("left", "right")[number % 2]
+        pixels[:, slice(0, 4) if side == "left" else slice(4, 8)] = 1
+        write(Plate(pixels, ("R", "G", "B"), "srgb_display"), tmp_path / f"{number}.png")
+        (tmp_path / f"{number}.txt").write_text(f"light on the {side}\n{side.title()}most light, upright")
+        (tmp_path / f"{number}.json").write_text(json.dumps({"side": side, "kind": "bright"}))
+    source = SourceOptions(pairing="images", crop=(0, 0), holdout=0.0)
+    examples = open_examples(tmp_path, source, AugmentOptions(flip=True), "train", 0)
+    mirrored = 0
+    for step in range(4):
+        batch = examples.batch(list(range(8)), Draws(3, step))
+        for image, name, texts, facts in zip(batch.image, batch.names, batch.texts, batch.facts, strict=True):
+            side = "left" if image[0, 0, 0] > image[0, 0, -1] else "right"
+            mirrored += side != ("left", "right")[int(name) % 2]
+            assert texts == (f"light on the {side}", f"{side.title()}most light, upright")
+            assert facts == {"side": side, "kind": "bright"}
+    assert 4 < mirrored < 28

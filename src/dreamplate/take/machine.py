@@ -41,7 +41,7 @@ def prepare_process(threads: int | None = None) -> bool:
         numba = sys.modules.get("numba")
         if numba is None:
             os.environ["NUMBA_NUM_THREADS"] = str(threads)
-        else:  # it reads the variable again before it compiles, and refuses one that changed under its threads
+        else:  # it reads the variable again before it compiles, and refuses one changed under its threads
             numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
         torch = sys.modules.get("torch")
         if torch is not None:

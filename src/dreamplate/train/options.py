@@ -73,7 +73,7 @@ class AugmentOptions:
     """How examples are varied, on condition and image together where geometry changes."""
 
     flip: bool = True
-    """Mirror half of the examples left to right."""
+    """Mirror half of the examples left to right; in captions and facts, left becomes right."""
     rotate: Annotated[float, Bounds(ge=0, le=180)] = 0.0
     """Turn by up to this many degrees either way."""
     zoom: Annotated[float, Bounds(ge=1, le=8)] = 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from dreamplate.train.batch import Batch
 from dreamplate.train.data.geometry import Place, view_ids, view_picture
 from dreamplate.train.data.jitter import colour_jitter
 from dreamplate.train.data.prepare import Prepared, unpack
+from dreamplate.train.data.words import mirrored
 from dreamplate.train.port import Port
 
 __all__ = ["assemble", "check_one_size"]
@@ -38,7 +39,7 @@ def assemble(
     given: Port | None,
     colour: tuple[float, Tensor] | None = None,
 ) -> Batch:
-    """Return a batch of what each place shows of each example.
+    """Return a batch of what each place shows of each example; of mirrored ones, words change sides as well.
 
     Args:
         found: The examples; all have the same parts.
@@ -72,8 +73,22 @@ def assemble(
         targets=targets if most > 1 else None,
         weight=weight,
         names=tuple(names),
-        texts=tuple(parts.texts for parts in found) if any(parts.texts for parts in found) else (),
-        facts=tuple(parts.facts for parts in found) if any(parts.facts for parts in found) else (),
+        texts=_texts(found, places) if any(parts.texts for parts in found) else (),
+        facts=_facts(found, places) if any(parts.facts for parts in found) else (),
+    )
+
+
+def _texts(found: Sequence[Prepared], places: Sequence[Place]) -> tuple[tuple[str, ...], ...]:
+    return tuple(
+        tuple(map(mirrored, parts.texts)) if place.flip else parts.texts
+        for parts, place in zip(found, places, strict=True)
+    )
+
+
+def _facts(found: Sequence[Prepared], places: Sequence[Place]) -> tuple[Mapping[str, str], ...]:
+    return tuple(
+        {name: mirrored(value) for name, value in parts.facts.items()} if place.flip else parts.facts
+        for parts, place in zip(found, places, strict=True)
     )
 
 

@@ -8,6 +8,7 @@ all: ``{"NAME": ["…", "…"]}``.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -17,10 +18,11 @@ from typing import Any
 from dreamplate.errors import MediaError
 from dreamplate.train.data.listing import Entry, Item, Key, Ref, find_role, plain_role
 
-__all__ = ["read_facts", "read_texts", "with_words"]
+__all__ = ["mirrored", "read_facts", "read_texts", "with_words"]
 
 ALL = "captions.json"
 """File of the captions of all examples."""
+_SIDES = re.compile(r"\b(left|right)(?=\b|most\b|ward|hand)", re.IGNORECASE)
 MOST = 64 << 10
 """Bytes of one example's words at most."""
 
@@ -54,6 +56,20 @@ def with_words(entries: Sequence[Entry], words: Sequence[Item], splits: Iterable
             refs["facts"] = (facts[key],)
         made.append(replace(entry, refs=refs))
     return tuple(made)
+
+
+def mirrored(text: str) -> str:
+    """Return what is said of a picture once it is mirrored left to right: left is right, and right left.
+
+    "Right" is taken for the side wherever it stands; captions that mean something else by it, or hold written
+    words to be read in the picture, want ``augment.flip`` off.
+    """
+
+    def other(found: re.Match[str]) -> str:
+        word = "right" if found[1].lower() == "left" else "left"
+        return word.upper() if found[1].isupper() else word.title() if found[1][0].isupper() else word
+
+    return _SIDES.sub(other, text)
 
 
 def read_texts(ref: Ref, *, name: str) -> tuple[str, ...]:
