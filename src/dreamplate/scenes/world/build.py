@@ -11,20 +11,20 @@ import numpy as np
 from dreamplate.plate.camera import Camera
 from dreamplate.scenes.world.data import LightData, ThingData
 from dreamplate.scenes.world.draw import stream
-from dreamplate.scenes.world.ground import Ground, GroundShape, bake, shape_of
+from dreamplate.scenes.world.ground import Ground, bake, shape_of
 from dreamplate.scenes.world.light import make_light
-from dreamplate.scenes.world.placing import SITES, Eye, Floats
+from dreamplate.scenes.world.placing import Eye, Floats
 from dreamplate.scenes.world.placing_plants import plant
 from dreamplate.scenes.world.placing_road import WIDTH, find_road
 from dreamplate.scenes.world.placing_things import Item, Plan, place_things
 from dreamplate.scenes.world.spec import WorldSpec
 from dreamplate.scenes.world.things import SHAPES, ThingRow, make_things
+from dreamplate.scenes.world.viewpoint import first_viewpoint, settled
 from dreamplate.take.config import check
 
 __all__ = ["Standing", "World", "build"]
 
 _FOREST_FROM = 260.0
-_CANDIDATES = 9
 
 
 @dataclass(frozen=True)
@@ -107,13 +107,13 @@ def build(spec: WorldSpec) -> World:
     spec = check(spec, source="world")
     rng = stream(spec.seed, "build")
     shape = shape_of(spec)
-    plan = Plan(spec, shape, _viewpoint(spec, shape, rng))
+    plan = Plan(spec, shape, first_viewpoint(spec, shape, rng))
     if spec.road:
         plan.road = find_road(plan.heights, shape.water, plan.eye, rng)
     place_things(plan, rng)
     flats = [flat for flat in plan.flats if math.hypot(flat.x, flat.z) < 2 * shape.extent]
     ground = bake(shape, flats, plan.road, road_width=WIDTH, forest_from=_FOREST_FROM)
-    eye = _settled(spec, plan, ground, rng)
+    eye = settled(plan, ground, rng)
     rows = [_row(item, ground, rng) for item in plan.items]
     standings = {
         number: Standing(
@@ -129,82 +129,6 @@ def build(spec: WorldSpec) -> World:
     return World(
         spec, ground, make_things(rows, spec.wind, snow), make_light(spec), eye, standings, plan.road
     )
-
-
-def _viewpoint(spec: WorldSpec, shape: GroundShape, rng: np.random.Generator) -> Eye:
-    """Return the best of a few places near the origin: where the country lies open, and water is seen."""
-    half = math.tan(math.radians(spec.view.fov) / 2)
-    turn, away = rng.uniform(0, 2 * math.pi, _CANDIDATES), 22.0 * np.sqrt(rng.random(_CANDIDATES))
-    back = _step_back(spec, half) * rng.uniform(0.85, 1.1, _CANDIDATES)
-    yaws = rng.uniform(-0.2, 0.2, _CANDIDATES)
-    reach = 8.0 * (1500 / 8.0) ** np.linspace(0, 1, 18)
-    best, chosen = -1e9, None
-    pitch = 0.0 if spec.view.pitch is None else math.radians(spec.view.pitch)
-    for k in range(_CANDIDATES):
-        x, z = float(away[k] * math.cos(turn[k])), float(away[k] * math.sin(turn[k]) + back[k])
-        ground = float(shape.height(x, z))
-        own = max(ground, shape.water)
-        eye = Eye(x, own + spec.view.height, z, float(yaws[k]), pitch, half, spec.view.pitch is not None)
-        score = _outlook(shape, eye, reach, wet=spec.water != "none") - 4.0 * (ground < shape.water + 0.5)
-        if score > best:
-            best, chosen = score, eye
-    assert chosen is not None
-    return chosen
-
-
-def _step_back(spec: WorldSpec, half: float) -> float:
-    """Return how many metres the viewpoint draws back from the water, for what stands before it."""
-    rule = SITES.get(spec.things[0].kind) if spec.things else None
-    if spec.water == "none" or rule is None or rule.ground == "water":
-        return 0.0
-    share = {"near": 0.5, "middle": 0.3, "far": 0.2}[spec.things[0].distance]
-    room = max(rule.height / (2 * half * share), rule.width / (2 * half * (0.3 + share))) + rule.radius
-    return min(max(room - 34.0, 0.0), 80.0)
-
-
-def _outlook(shape: GroundShape, eye: Eye, reach: Floats, *, wet: bool) -> float:
-    """Return how well a place looks out."""
-    across = np.linspace(-0.9, 0.9, 9)
-    px, pz = eye.polar(across[:, None], reach)
-    ground = np.asarray(shape.height(px, pz, 20.0))
-    rise = (np.maximum(ground, shape.water) - eye.y) / reach
-    skyline = np.maximum.accumulate(rise, axis=1)
-    # Ground close by that stands above the eye hides all else.
-    blocked = np.clip(skyline[:, reach < 90].max(axis=1) - 0.02, 0, 0.5).mean()
-    top = np.clip(skyline[:, -1], -0.2, 0.4)
-    score = (
-        -6.0 * blocked
-        + 1.2 * float(np.ptp(top))
-        - 2.0 * float(np.clip(top - 0.3 * eye.half / 0.52, 0, 1).mean())
-    )
-    if wet:
-        seen = (rise >= skyline - 1e-9) & (ground < shape.water)
-        span = np.diff(skyline, axis=1, prepend=skyline[:, :1] - 0.1)
-        score += 5.0 * min(float((seen * span).sum(axis=1).mean()), 0.12)
-    return float(score)
-
-
-def _settled(spec: WorldSpec, plan: Plan, ground: Ground, rng: np.random.Generator) -> Eye:
-    """Return the eye above the ground as it was built, looking up or down as the main things ask."""
-    eye = plan.eye
-    own = max(float(ground.height(eye.x, eye.z)), ground.water)
-    eye = Eye(eye.x, own + spec.view.height, eye.z, eye.yaw, eye.pitch, eye.half, eye.fixed)
-    if eye.fixed:
-        return eye
-    # The horizon lies a little below or above the middle; from high up the land fills more of the picture.
-    down = 0.1 + 0.28 * min(max(math.log(spec.view.height / 5.0), 0.0) / 2.5, 1.0)
-    wanted = -down + float(rng.uniform(-0.12, 0.22))
-    main = [item for item in plan.items if item.group == 0]
-    if main:
-        low, high = 9.0, -9.0
-        for item in main[:20]:
-            away = math.hypot(item.x - eye.x, item.z - eye.z)
-            foot = item.y if item.y is not None else float(ground.height(item.x, item.z))
-            low = min(low, (foot - eye.y) / away / eye.half)
-            high = max(high, (foot + SHAPES[item.shape].height * item.size[1] - eye.y) / away / eye.half)
-        wanted = min(max(wanted, high - 0.82), low + 0.8) if high - low < 1.6 else (low + high) / 2
-    pitch = math.atan(wanted * eye.half)
-    return Eye(eye.x, eye.y, eye.z, eye.yaw, pitch, eye.half, eye.fixed)
 
 
 def _row(item: Item, ground: Ground, rng: np.random.Generator) -> ThingRow:
