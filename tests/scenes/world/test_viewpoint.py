@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -30,3 +31,12 @@ def test_a_thing_stands_on_the_side_it_was_asked_for(kind: str, side: str) -> No
 def test_a_world_without_things_is_not_turned() -> None:
     world = build(draw_spec(5, things=[], biome="plains"))
     assert abs(world.eye.yaw) <= 0.2  # as its place was drawn
+
+
+def test_nothing_stands_around_the_eye() -> None:
+    specs = [draw_spec(seed, things=["3 house near", "village near"], water="none") for seed in range(6)]
+    for spec in (draw_spec(987), *specs):  # of the first, a house once stood there
+        world = build(spec)
+        for standing in world.standings.values():
+            away = math.hypot(standing.place[0] - world.eye.x, standing.place[2] - world.eye.z)
+            assert away > standing.radius + 2.5

@@ -278,6 +278,7 @@ def best_site(
     score -= 1.6 * taken.behind(eye, x, z, radius)
     clear = np.zeros_like(x)
     away = np.hypot(x - eye.x, z - eye.z)
+    score -= 6.0 * (away < radius + 5.0)  # nobody looks out of a wall
     for part in (0.35, 0.95):
         y = foot + part * rule.height * scale
         inside = np.abs(eye.up(y, away)) < (0.95 if eye.fixed else 1.35)
