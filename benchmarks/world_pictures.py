@@ -10,12 +10,14 @@ made by tools/world_judge.py; it has no part in making or choosing pictures.
 Printed: for each attribute the share of pictures in which the judge sees what the prompt says, only over
 prompts that say it; beside it the judge's own accuracy on held-out renders, blind guessing, and what it sees
 in these renders. --out gets a side-by-side sheet (a row for each prompt, the render first, then a column for
-each recipe) and what was seen.
+each recipe), what was seen, and every picture: a second run makes only those that are not there. Empty that
+folder when weights change.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 import time
@@ -86,6 +88,24 @@ def dream(recipe: str, prompt: str, seed: int, changes: Mapping[str, str]) -> Te
     return as_tensor(job.outcome().plates["final"])
 
 
+def kept(recipe: str, prompt: str, seed: int, changes: Mapping[str, str], folder: Path | None) -> Tensor:
+    """Return the picture of ``dream``, at the side of the sheet, from the folder where it is."""
+    from dreamplate.dream.judge import as_tensor
+    from dreamplate.plate import Plate, read, write
+
+    about = json.dumps([prompt, seed, dict(changes)], sort_keys=True)
+    path = folder and folder / recipe / f"{seed:03d}-{hashlib.sha256(about.encode()).hexdigest()[:8]}.png"
+    if path is None or not path.is_file():
+        made = resized(dream(recipe, prompt, seed, changes), SHEET_SIDE)
+        if path is None:
+            return made
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = made[0].clamp(0, 1).permute(1, 2, 0).contiguous().numpy()
+        write(Plate(pixels, ("R", "G", "B"), "srgb_display"), path, colourspace="srgb_display")
+    # Read even when new, so that a second run judges the same numbers.
+    return as_tensor(read(path))
+
+
 def sheet(columns: Sequence[Tensor], path: Path) -> None:
     """Write pictures side by side: a row for each prompt, in blocks of at most 16 rows."""
     from dreamplate.plate import Plate, write
@@ -134,7 +154,7 @@ def main() -> None:
     for recipe in asked.recipes:
         began, made = time.process_time(), []
         for number, caption in enumerate(captions):
-            made.append(resized(dream(recipe, caption, number, changes), SHEET_SIDE))
+            made.append(kept(recipe, caption, number, changes, asked.out))
         spent = (time.process_time() - began) / len(captions)
         columns[recipe] = torch.cat(made)
         print(f"{recipe}: {len(made)} pictures, {spent:.1f} processor seconds each", flush=True)
