@@ -23,8 +23,10 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
+import yaml
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
@@ -75,7 +77,7 @@ def ways(name: str, facts: Mapping[str, str]) -> tuple[str, ...]:
     return ()
 
 
-def dream(recipe: str, prompt: str, seed: int, changes: Mapping[str, str]) -> Tensor:
+def dream(recipe: str, prompt: str, seed: int, changes: Mapping[str, Any]) -> Tensor:
     """Return one picture ``(1, 3, h, w)`` of a recipe, display-encoded."""
     from dreamplate.dream import DreamConfig, DreamJob
     from dreamplate.dream.judge import as_tensor
@@ -88,7 +90,7 @@ def dream(recipe: str, prompt: str, seed: int, changes: Mapping[str, str]) -> Te
     return as_tensor(job.outcome().plates["final"])
 
 
-def kept(recipe: str, prompt: str, seed: int, changes: Mapping[str, str], folder: Path | None) -> Tensor:
+def kept(recipe: str, prompt: str, seed: int, changes: Mapping[str, Any], folder: Path | None) -> Tensor:
     """Return the picture of ``dream``, at the side of the sheet, from the folder where it is."""
     from dreamplate.dream.judge import as_tensor
     from dreamplate.plate import Plate, read, write
@@ -147,7 +149,8 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     judge = load_judge(asked.judge)
-    changes = dict(item.split("=", 1) for item in asked.set)
+    told_of = (item.split("=", 1) for item in asked.set)
+    changes = {name: yaml.safe_load(value) for name, value in told_of}
     images, captions, facts = read_world(asked.prompts, 128)
     told = [said(caption, each) for caption, each in zip(captions, facts, strict=True)]
     columns = {"renders": images}
