@@ -108,9 +108,11 @@ def kept(recipe: str, prompt: str, seed: int, changes: Mapping[str, Any], folder
     return as_tensor(read(path))
 
 
-def sheet(columns: Sequence[Tensor], path: Path) -> None:
+def sheet(columns: Sequence[Tensor], path: Path, config: Mapping[str, Any]) -> None:
     """Write pictures side by side: a row for each prompt, in blocks of at most 16 rows."""
     from dreamplate.plate import Plate, write
+    from dreamplate.take.config import canonical_json, data_id
+    from dreamplate.take.provenance import KEY
 
     rows = torch.cat([resized(column, SHEET_SIDE) for column in columns], 3)
     tall = min(16, len(rows))
@@ -120,7 +122,10 @@ def sheet(columns: Sequence[Tensor], path: Path) -> None:
         torch.nn.functional.pad(block, (0, 8, 0, height - block.shape[1]), value=1.0) for block in blocks
     ]
     pixels = torch.cat(padded, 2).clamp(0, 1).permute(1, 2, 0).contiguous().numpy()
-    write(Plate(pixels, ("R", "G", "B"), "srgb_display"), path, colourspace="srgb_display")
+    record = {"schema": 1, "kind": "world pictures", "config": dict(config), "sources": [], "versions": {}}
+    plate = Plate(pixels, ("R", "G", "B"), "srgb_display")
+    plate = plate.with_(metadata={KEY: canonical_json(record | {"id": data_id(dict(config))})})
+    write(plate, path, colourspace="srgb_display")
 
 
 def report(judge: Judge, columns: Mapping[str, Tensor], told: Sequence[Mapping[str, str]]) -> None:
@@ -164,7 +169,8 @@ def main() -> None:
     report(judge, columns, told)
     if asked.out:
         asked.out.mkdir(parents=True, exist_ok=True)
-        sheet(list(columns.values()), asked.out / "sheet.png")
+        config = {"prompts": str(asked.prompts), "recipes": asked.recipes, "set": changes}
+        sheet(list(columns.values()), asked.out / "sheet.png", config)
         seen = {name: judge.judge(pictures) for name, pictures in columns.items()}
         lines = [
             {
