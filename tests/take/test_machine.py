@@ -88,6 +88,7 @@ def test_compiles_after_the_process_was_given_fewer_threads() -> None:
 import os
 os.environ.pop("NUMBA_NUM_THREADS", None)
 import numba
+numba.get_num_threads()  # starts its threads
 from dreamplate.take import prepare_process
 prepare_process(1)
 twice = numba.njit(lambda x: 2 * x)
